@@ -1,0 +1,95 @@
+"""The schema of a model: which items there are, what counts as liked, and how items and people become vectors.
+
+It leads from tables to what learners see, in training and in recommending alike, and is saved with the model.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import polars as pl
+import torch
+from pydantic import ValidationError
+
+from firstlight.dataset import Dataset
+from firstlight.encoders.content import ContentEncoder, fit_content
+from firstlight.encoders.profile import ProfileEncoder, fit_profile
+from firstlight.errors import ModelError
+from firstlight.settings import Feedback
+from firstlight.tasks import Corpus, Support, TaskSet, group
+
+ENCODERS = {"content": ContentEncoder, "profile": ProfileEncoder}
+
+
+@dataclass(frozen=True, eq=False)
+class Schema:
+    """How tables become tensors.
+
+    item_ids: (N,) all items of events and catalogue, sorted; a position in it is an item to every learner.
+    feedback: what counts as liked. content, profile: None where nothing is known of items, of people.
+    """
+
+    item_ids: pl.Series
+    feedback: Feedback
+    content: ContentEncoder | None = None
+    profile: ProfileEncoder | None = None
+
+    def corpus(self, dataset: Dataset, seed: int = 0) -> Corpus:
+        """Everyone with an event that says something, as tasks in the order of their ids, and what is known of items.
+
+        seed: orders events without a time, and events of the same moment.
+        """
+        tasks = self._tasks(dataset.events, dataset.users, None, seed)
+        content = None
+        if self.content is not None and dataset.items is not None:
+            content = self.content.encode(dataset.items, self.item_ids)
+        return Corpus(tasks, len(self.item_ids), content)
+
+    def support(
+        self, events: pl.DataFrame, users: pl.DataFrame | None, names: pl.Series, seed: int = 0
+    ) -> tuple[Support, pl.DataFrame]:
+        """What is known of the people ``names``, in that order, and the events whose item is not in ``item_ids``.
+
+        events: as clean events; those of other people and those that say nothing about liking are left out.
+        """
+        place = pl.DataFrame({"item_id": self.item_ids})
+        known, unknown = (events.join(place, on="item_id", how=how) for how in ("semi", "anti"))
+        tasks = self._tasks(known, users, names, seed)
+        return tasks.split(tasks.indptr.diff()).support, unknown
+
+    def state(self) -> tuple[dict[str, Any], dict[str, pl.DataFrame]]:
+        """The schema as a JSON document and tables; ``Schema.of`` reads them back."""
+        tables = {"items": pl.DataFrame({"item_id": self.item_ids})}
+        for kind in ENCODERS:
+            encoder = getattr(self, kind)
+            tables |= {f"{kind}.{name}": table for name, table in (encoder.tables() if encoder else {}).items()}
+        return {"feedback": self.feedback.model_dump(mode="json")}, tables
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any], tables: Mapping[str, pl.DataFrame]) -> Self:
+        """The schema that ``state`` has written; other keys and tables are ignored. Raises ModelError."""
+        try:
+            feedback = Feedback.model_validate(document["feedback"])
+            return cls(tables["items"]["item_id"], feedback, **{kind: _encoder(kind, tables) for kind in ENCODERS})
+        except (KeyError, TypeError, ValidationError, pl.exceptions.PolarsError) as error:
+            said = str(error).splitlines()[0]
+            raise ModelError(f"The model does not say how tables become tensors ({said}): train again.") from error
+
+    def _tasks(self, events: pl.DataFrame, users: pl.DataFrame | None, names: pl.Series | None, seed: int) -> TaskSet:
+        graded = events.select("user_id", "item_id", "time", self.feedback.grade())
+        names, indptr, items, grades = group(graded, self.item_ids, names=names, seed=seed)
+        profile = torch.zeros(len(names), 0) if self.profile is None else self.profile.encode(users, names)
+        return TaskSet(names, indptr, items, grades, profile)
+
+
+def build_schema(dataset: Dataset, feedback: Feedback | None = None) -> Schema:
+    """Learn from the data how items and people become vectors. feedback: None for the defaults."""
+    listed = [frame["item_id"] for frame in (dataset.events, dataset.items) if frame is not None]
+    item_ids = pl.concat(listed).unique().sort()
+    content, profile = fit_content(dataset.items, item_ids), fit_profile(dataset.users)
+    return Schema(item_ids, feedback or Feedback(), content, profile)
+
+
+def _encoder(kind: str, tables: Mapping[str, pl.DataFrame]) -> Any:
+    own = {name.removeprefix(f"{kind}."): table for name, table in tables.items() if name.startswith(f"{kind}.")}
+    return ENCODERS[kind](**own) if own else None

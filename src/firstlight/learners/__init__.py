@@ -1,0 +1,46 @@
+"""The learners by name. A new one is a file beside these, a line in ``LEARNERS`` and a test of ten lines."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from firstlight.errors import SettingsError
+from firstlight.learners.base import Learner
+from firstlight.learners.content_knn import ContentKnn
+from firstlight.learners.ease import Ease
+from firstlight.learners.edlae import Edlae
+from firstlight.learners.engine import Engine
+from firstlight.learners.fewshot_ease import FewshotEase
+from firstlight.learners.gaussian import Gaussian
+from firstlight.learners.ials import Ials
+from firstlight.learners.item_knn import ItemKnn
+from firstlight.learners.popular import Popular
+from firstlight.learners.set_encoder import SetEncoder
+
+LEARNERS: Mapping[str, type[Learner]] = {
+    kind.name: kind
+    for kind in (Popular, ItemKnn, ContentKnn, Ease, Edlae, Ials, FewshotEase, Gaussian, SetEncoder, Engine)
+}
+"""Name → learner, the simplest first, as in docs/learners.md."""
+
+DEFAULT = Engine.name
+"""The learner for those who name none."""
+
+
+def make(name: str, settings: Mapping[str, Any] | None = None) -> Learner:
+    """The learner of that name with these settings, the others at their defaults.
+
+    Raises SettingsError, one sentence that lists the names or the settings there are.
+    """
+    if name not in LEARNERS:
+        raise SettingsError(f"There is no learner {name!r}: choose one of {', '.join(LEARNERS)}.")
+    kind = LEARNERS[name]
+    try:
+        return kind.model_validate(dict(settings or {}))
+    except ValidationError as error:
+        first = error.errors()[0]
+        what = ".".join(str(part) for part in first["loc"])
+        there = ", ".join(f"{key}={field.default}" for key, field in kind.model_fields.items()) or "none"
+        wrong = "is not known" if first["type"] == "extra_forbidden" else f"is {first['input']!r}: {first['msg']}"
+        raise SettingsError(f"The setting {what!r} of {name} {wrong} (its settings: {there}).") from error

@@ -1,0 +1,94 @@
+"""What every learner is: settings that can ``fit`` a prior from many tasks and ``adapt`` it to a support.
+
+``adapt`` is a pure function of the prior and the support. It keeps nothing, changes nothing, and the answer for one
+task does not depend on who else is in the batch.
+"""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from firstlight.tasks import Corpus, Support
+
+Progress = Callable[[str, float], None]
+"""Called with what is being done and which share of all the work is done (0..1)."""
+
+
+def silent(step: str, share: float) -> None:
+    """The progress of a caller who does not want to see any."""
+
+
+def progress_between(progress: Progress, start: float, end: float, step: str, share: float) -> None:
+    """Tell ``progress`` of a part of the work, which reaches from ``start`` to ``end`` of all of it."""
+    progress(step, start + (end - start) * share)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When to be done: ``seconds`` from ``start`` (time.monotonic)."""
+
+    seconds: float = 240.0
+    start: float = field(default_factory=time.monotonic)
+
+    def left(self) -> float:
+        """Seconds left, never below 0."""
+        return max(0.0, self.start + self.seconds - time.monotonic())
+
+    def share(self, part: float) -> "Budget":
+        """A budget of ``part`` (0..1) of what is left, from now."""
+        return Budget(self.left() * part)
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What a learner has learned. Nothing of any one person is in it.
+
+    learner: the learner's name. settings: its settings. tensors: name -> tensor, what ``adapt`` needs.
+    facts: small JSON values ``adapt`` needs or a reader wants to know (chosen weights, validation figures).
+    """
+
+    learner: str
+    settings: dict[str, Any]
+    tensors: Mapping[str, Tensor]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Preference(ABC):
+    """What a prior says after seeing a support of ``T`` tasks."""
+
+    @abstractmethod
+    def scores(self) -> Tensor:
+        """(T, N) float32: higher is better; comparable within a row only. Always finite."""
+
+    def contributions(self, items: Tensor) -> Tensor | None:
+        """(T, S, n): how much each support example added to the scores of ``items`` (T, n); None if not exact."""
+        return None
+
+
+class Learner(BaseModel, ABC):
+    """Settings, frozen. Two abstract verbs; nothing else is to be overridden but ``variants``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: ClassVar[str]
+    summary: ClassVar[str]
+
+    @abstractmethod
+    def fit(self, corpus: Corpus, *, seed: int = 0, budget: Budget | None = None, progress: Progress = silent) -> Prior:
+        """Learn a prior from the corpus. Deterministic by seed where the budget does not cut it short."""
+
+    @abstractmethod
+    def adapt(self, prior: Prior, support: Support) -> Preference:
+        """What the prior says after seeing the support."""
+
+    def variants(self) -> Sequence[Self]:
+        """The settings that tuning tries, this one first."""
+        return [self]
+
+    def prior(self, tensors: Mapping[str, Tensor], **facts: Any) -> Prior:
+        """A prior of this learner's name and settings."""
+        return Prior(self.name, self.model_dump(mode="json"), tensors, facts)

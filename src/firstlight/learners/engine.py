@@ -1,0 +1,142 @@
+"""The engine: closed forms and trained encoders, each with a say that depends on how many events there are.
+
+Members speak in probabilities that the person likes an item (few-shot EASE at several numbers of events, the Gaussian
+head, the set encoder) or in votes (item-kNN, content-kNN). People of validation choose the settings of the closed
+forms and the weight of every member at 0, 1, 3, 5, 10 and 20 events; a member without a weight is left out. Then the
+members learn from everybody. Stacking by episodes: Wolpert (1992) with the task's own number of events as the gate.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from firstlight.learners.base import Budget, Learner, Preference, Prior, Progress, progress_between, silent
+from firstlight.learners.blend import choose, interpolated, shortlist
+from firstlight.learners.content_knn import ContentKnn
+from firstlight.learners.fewshot_ease import FewshotEase, moments
+from firstlight.learners.gaussian import Gaussian
+from firstlight.learners.item_knn import ItemKnn
+from firstlight.learners.popular import Popular
+from firstlight.learners.set_encoder import SetEncoder
+from firstlight.learners.validation import people_of_validation, tuned_fewshot, tuned_votes
+from firstlight.tasks import Corpus, Support, TaskBatch
+
+TRIFLE = 0.02
+"""A member whose weight is below this at every anchor is left out."""
+
+
+class Engine(Learner):
+    """shots: for which numbers of events a few-shot EASE is fitted. encoders: how many set encoders, of different
+    seeds. gaussians: how many Gaussian heads. max_items: how many of the most liked items the members that need dense
+    matrices cover; the votes cover all.
+    """
+
+    name: ClassVar[str] = "engine"
+    summary: ClassVar[str] = "the default: all of the best together, weighted by how many events there are"
+
+    shots: tuple[int, ...] = (1, 3, 8)
+    encoders: int = 1
+    gaussians: int = 1
+    max_items: int = 8_000
+
+    def fit(self, corpus: Corpus, *, seed: int = 0, budget: Budget | None = None, progress: Progress = silent) -> Prior:
+        budget = budget or Budget()
+        people = people_of_validation(corpus, seed)
+        if people is None:
+            return self._prior({"popular": Popular().fit(corpus)}, [0], torch.ones(1, 1))
+        rest, cases = people.training(corpus), people.cases(corpus)
+        members = self._members(rest, cases, budget.share(0.3), progress)
+        priors = learned(members, rest, seed, budget.share(0.7), partial(progress_between, progress, 0.35, 0.65))
+        members = {name: member for name, member in members.items() if name in priors}
+        progress("weights of the members", 0.65)
+        anchors, weights = weigh(members, priors, cases, seed)
+        said = weights.any(0)
+        members = {name: member for (name, member), says in zip(members.items(), said, strict=True) if says}
+        final = learned(members, corpus, seed, budget, partial(progress_between, progress, 0.7, 1.0))
+        return self._prior({name: final.get(name, priors[name]) for name in members}, anchors, weights[:, said])
+
+    def _members(
+        self, rest: Corpus, cases: Mapping[int, TaskBatch], budget: Budget, progress: Progress
+    ) -> dict[str, Learner]:
+        members: dict[str, Learner] = {"popular": Popular()}
+        members |= tuned_fewshot(rest, cases, self.shots, self.max_items, budget, progress)
+        members |= tuned_votes({"item-knn": ItemKnn()}, rest, cases)
+        if rest.content is not None:
+            members |= tuned_votes({"content-knn": ContentKnn()}, rest, cases)
+        members |= {f"gaussian-{n}": Gaussian(max_items=self.max_items) for n in range(self.gaussians)}
+        members |= {f"set-encoder-{n}": SetEncoder(max_items=self.max_items) for n in range(self.encoders)}
+        return members
+
+    def _prior(self, priors: Mapping[str, Prior], anchors: Sequence[int], weights: Tensor) -> Prior:
+        tensors = {f"{name}/{key}": value for name, prior in priors.items() for key, value in prior.tensors.items()}
+        members = {
+            name: {"learner": prior.learner, "settings": prior.settings, "facts": dict(prior.facts)}
+            for name, prior in priors.items()
+        }
+        return self.prior({**tensors, "weights": weights}, anchors=list(anchors), members=members)
+
+    def adapt(self, prior: Prior, support: Support) -> "EnginePreference":
+        weights = interpolated(prior.facts["anchors"], prior.tensors["weights"], support.shots())
+        parts = []
+        for place, (name, member) in enumerate(prior.facts["members"].items()):
+            if weights[:, place].any():
+                tensors = {k[len(name) + 1 :]: v for k, v in prior.tensors.items() if k.startswith(f"{name}/")}
+                learner = MEMBERS[member["learner"]](**member["settings"])
+                own = Prior(member["learner"], member["settings"], tensors, member["facts"])
+                parts.append((weights[:, place], learner.adapt(own, support)))
+        return EnginePreference(parts)
+
+
+MEMBERS: Mapping[str, type[Learner]] = {
+    member.name: member for member in (Popular, FewshotEase, ItemKnn, ContentKnn, Gaussian, SetEncoder)
+}
+
+
+class EnginePreference(Preference):
+    """parts: (weight (T,), the member's preference)."""
+
+    def __init__(self, parts: Sequence[tuple[Tensor, Preference]]) -> None:
+        self._parts = parts
+
+    def scores(self) -> Tensor:
+        """(T, N): the weighted sum of the members' scores."""
+        weight, first = self._parts[0]
+        total = first.scores() * weight[:, None]
+        for weight, part in self._parts[1:]:
+            total.addcmul_(part.scores(), weight[:, None])
+        return total
+
+
+def learned(
+    members: Mapping[str, Learner], corpus: Corpus, seed: int, budget: Budget, progress: Progress
+) -> dict[str, Prior]:
+    """What each member learns from the corpus, the closed forms first; those for which no time is left are missing."""
+    priors: dict[str, Prior] = {}
+    dense = {name: member for name, member in members.items() if isinstance(member, FewshotEase)}
+    data = moments(corpus, next(iter(dense.values())).max_items) if dense else None
+    for number, (name, member) in enumerate(members.items()):
+        if priors and not budget.left():
+            break
+        progress(f"learning: {name}", number / len(members))
+        if isinstance(member, FewshotEase) and data is not None:
+            priors[name] = member.solve(data)
+        else:
+            priors[name] = member.fit(corpus, seed=seed + number, budget=budget.share(0.7))
+    return priors
+
+
+def weigh(
+    members: Mapping[str, Learner], priors: Mapping[str, Prior], cases: Mapping[int, TaskBatch], seed: int
+) -> tuple[list[int], Tensor]:
+    """The anchors, and (A, members) weights that are already divided by the scale of the member's scores."""
+    rows, start = [], None
+    for shots, batch in cases.items():
+        able = [name for name, member in members.items() if shots or not isinstance(member, ItemKnn | ContentKnn)]
+        listed = shortlist({name: members[name].adapt(priors[name], batch.support).scores() for name in able}, batch)
+        start = choose(listed, start, seed)
+        said = {name: start[name] / listed.scales[name] for name in able if start[name] >= TRIFLE}
+        rows.append([said.get(name, 0.0) for name in members])
+    return list(cases), torch.tensor(rows)

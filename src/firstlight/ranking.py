@@ -1,0 +1,74 @@
+"""From scores to ranked lists: without what the person already has, equal scores in random order."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from firstlight.tasks import Support
+
+CHUNK_SCORES = 2**25
+CHUNK_TASKS = 512
+
+
+def chunk_size(n_items: int) -> int:
+    """How many tasks to score at a time so that the scores stay below 128 MB."""
+    return max(1, min(CHUNK_TASKS, CHUNK_SCORES // max(n_items, 1)))
+
+
+def top(
+    scores: Tensor,
+    n: int,
+    support: Support | None = None,
+    eligible: Tensor | None = None,
+    seed: int = 0,
+    keys: Tensor | None = None,
+) -> Tensor:
+    """The ``n`` best items of each task, best first.
+
+    scores: (T, N), finite, or -inf for what may not be shown. support: its items are left out. eligible: (N,) bool,
+    the items that may be shown. keys: (T,) int64, a number that names each task; None: its row.
+    Items of equal score are in a random order, another for every key: a constant score ranks like chance. The order
+    depends on the seed, the key and the items only, not on who else is ranked.
+    Returns (T, n) int64 positions, -1 where fewer than ``n`` are left.
+    """
+    keys = torch.arange(len(scores)) if keys is None else keys
+    allowed = scores.clone(memory_format=torch.contiguous_format)
+    if eligible is not None:
+        allowed[:, ~eligible] = -torch.inf
+    if support is not None:
+        allowed[support.mask.nonzero()[:, 0], support.items[support.mask]] = -torch.inf
+    values, items = _best(allowed, n, keys, seed)
+    order = _chance(keys, items, seed).argsort(1)
+    order = order.gather(1, values.gather(1, order).argsort(dim=1, descending=True, stable=True))
+    lists = items.gather(1, order).masked_fill(values.gather(1, order) == -torch.inf, -1)
+    return pad(lists, (0, n - lists.shape[1]), value=-1)
+
+
+def _best(scores: Tensor, n: int, keys: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+    """Values and positions (T, min(n, N)) of the best. Which of several equals at the edge get in is drawn."""
+    values, items = scores.topk(min(n + 1, scores.shape[1]))
+    if scores.shape[1] <= n:
+        return values, items
+    edge, beyond = values[:, n - 1 : n], values[:, n]
+    values, items = values[:, :n], items[:, :n]
+    tied = ((edge[:, 0] == beyond) & (beyond > -torch.inf)).nonzero()[:, 0]
+    rows, level = scores[tied], edge[tied]
+    draw = _chance(keys[tied], torch.arange(scores.shape[1]), seed).masked_fill_(rows != level, -1)
+    above = torch.where(values[tied] > level, torch.iinfo(torch.int64).max, draw.gather(1, items[tied]))
+    draw.scatter_(1, items[tied], above)
+    items[tied] = draw.topk(n).indices
+    values[tied] = rows.gather(1, items[tied])
+    return values, items
+
+
+def _chance(keys: Tensor, items: Tensor, seed: int) -> Tensor:
+    """(T, n) int64 from 0 to 2⁶² - 1 for each key (T,) and item (n,) or (T, n): the mixer of splitmix64."""
+    x = _mixed(_mixed(keys + seed * 0x632BE59BD9B4E019 % 2**61)[:, None] + items)
+    return x & (2**62 - 1)
+
+
+def _mixed(x: Tensor) -> Tensor:
+    x = x * -0x61C8864680B583EB
+    x = (x ^ (x >> 30)) * -0x40A7B892E31B1A47
+    x = (x ^ (x >> 27)) * -0x6B2FB644ECCEEE15
+    return x ^ (x >> 31)

@@ -1,0 +1,186 @@
+"""The recommender: what a learner has learned, with the catalogue it ranks."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from firstlight import modelfile
+from firstlight.corpus import Schema, build_schema
+from firstlight.dataset import Dataset
+from firstlight.errors import DataError, ModelError, SettingsError
+from firstlight.events import EVENT_SCHEMA
+from firstlight.learners import DEFAULT, make
+from firstlight.learners.base import Budget, Learner, Prior, Progress, silent
+from firstlight.ranking import chunk_size, top
+from firstlight.settings import Feedback
+
+FACTS = ("item_id", "domain", "category", "title", "tags", "brand", "price", "time")
+"""What a model keeps of the catalogue, where it is known."""
+
+NO_EVENTS = pl.DataFrame(schema=EVENT_SCHEMA)
+
+
+@dataclass(frozen=True, eq=False)
+class Recommender:
+    """A learned prior with its catalogue; nothing of any one person is in it.
+
+    items: ``FACTS`` of the catalogue, or None where there is none.
+    """
+
+    schema: Schema
+    learner: Learner
+    prior: Prior
+    items: pl.DataFrame | None = None
+
+    @classmethod
+    def fit(
+        cls,
+        dataset: Dataset,
+        learner: Learner | None = None,
+        *,
+        feedback: Feedback | None = None,
+        seed: int = 0,
+        budget: Budget | None = None,
+        progress: Progress = silent,
+    ) -> Self:
+        """Learn from a data set. learner: None for the default one. Raises DataError where nobody likes anything."""
+        learner = learner or make(DEFAULT)
+        schema = build_schema(dataset, feedback or Feedback())
+        corpus = schema.corpus(dataset, seed)
+        if not bool((corpus.tasks.grades > 0).any()):
+            types = ", ".join(dataset.events["type"].unique().sort().head(8))
+            raise DataError(
+                f"None of the {dataset.events.height:,} events ({types}) counts as liked: lower like-from, or give a "
+                "type a weight above 0."
+            )
+        prior = learner.fit(corpus, seed=seed, budget=budget or Budget(), progress=progress)
+        return cls(schema, learner, prior, _facts(dataset.items))
+
+    def recommend(
+        self,
+        events: pl.DataFrame | None = None,
+        users: pl.DataFrame | None = None,
+        *,
+        n: int = 20,
+        candidates: pl.Series | None = None,
+        names: pl.Series | None = None,
+        seed: int = 0,
+    ) -> pl.DataFrame:
+        """The ``n`` best items for each person: user_id, item_id, rank (Int64, from 1), score (Float32).
+
+        events: clean events (``dataset.read_events``), all that is known of anybody. users: what is known of people.
+        Everybody in ``users`` or ``events`` gets a list, or else everybody in ``names``; ids never seen are ordinary.
+        An item of any of a person's events, liked or not, is not recommended to them again.
+        candidates: the ids of the items that may be recommended; None: all. Ids that the model does not know are
+        left out. Scores compare within a person only; equal ones are in an order drawn from the seed and the person.
+        """
+        events = NO_EVENTS if events is None else events
+        names = people(events, users) if names is None else names.cast(pl.String).unique(maintain_order=True)
+        eligible = None if candidates is None else self._eligible(candidates)
+        found = [
+            self._lists(part, theirs, users, n, eligible, seed)
+            for part, theirs in _parts(names, events, chunk_size(len(self.schema.item_ids)))
+        ]
+        return pl.concat(found)
+
+    def similar(self, item_id: str, n: int = 20) -> pl.DataFrame:
+        """What the model recommends to somebody who likes just this item: item_id, rank, score.
+
+        Raises DataError for an item that the model does not know.
+        """
+        if item_id not in self.schema.item_ids:
+            raise DataError(f"The model does not know the item {item_id!r}: give the id of an item it was trained on.")
+        like = {"user_id": "", "item_id": item_id, "type": "like", "value": None, "time": None}
+        return self.recommend(pl.DataFrame([like], schema=EVENT_SCHEMA), n=n).drop("user_id")
+
+    def unknown(self, item_ids: pl.Series) -> pl.Series:
+        """Which of ``item_ids`` the model does not know, each once."""
+        return item_ids.filter(~item_ids.is_in(self.schema.item_ids.implode())).unique(maintain_order=True)
+
+    def save(self, folder: Path | str) -> None:
+        """Write the model folder. Raises ModelError, SettingsError as ``modelfile.save`` does."""
+        document, tables = self.schema.state()
+        own = {"learner": self.prior.learner, "settings": self.prior.settings, "facts": dict(self.prior.facts)}
+        catalogue = {} if self.items is None else {"catalogue": self.items}
+        modelfile.save(folder, self.prior.tensors, {**document, **own}, {**tables, **catalogue})
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Self:
+        """Read a model folder. Raises ModelError for one that is damaged or that this version cannot use."""
+        tensors, document, tables = modelfile.load(folder)
+        schema = Schema.of(document, tables)
+        name, settings = _said(folder, document, "learner", str), _said(folder, document, "settings", dict)
+        prior = Prior(name, settings, tensors, _said(folder, document, "facts", dict))
+        try:
+            return cls(schema, make(name, settings), prior, tables.get("catalogue"))
+        except SettingsError as error:
+            raise ModelError(f"The model in {folder} needs another version of firstlight: {error}") from error
+
+    def _lists(
+        self,
+        names: pl.Series,
+        events: pl.DataFrame,
+        users: pl.DataFrame | None,
+        n: int,
+        eligible: Tensor | None,
+        seed: int,
+    ) -> pl.DataFrame:
+        support, _ = self.schema.support(events, users, names, seed)
+        scores = self.learner.adapt(self.prior, support).scores()
+        allowed = scores.clone()
+        allowed[self._seen(events, names)] = -torch.inf
+        keys = torch.from_numpy(names.hash(seed).to_numpy().view(np.int64).copy())
+        lists = top(allowed, n, eligible=eligible, seed=seed, keys=keys)
+        rows, places = (lists >= 0).nonzero(as_tuple=True)
+        items = lists[rows, places]
+        ranked = {
+            "user_id": names.gather(rows.numpy()),
+            "item_id": self.schema.item_ids.gather(items.numpy()),
+            "rank": places.numpy() + 1,
+            "score": scores[rows, items].numpy(),
+        }
+        return pl.DataFrame(ranked, schema_overrides={"user_id": pl.String, "item_id": pl.String})
+
+    def _seen(self, events: pl.DataFrame, names: pl.Series) -> tuple[Tensor, Tensor]:
+        """(row of the person, position of the item) of every event of a known item."""
+        place = pl.DataFrame({"item_id": self.schema.item_ids}).with_row_index("place")
+        row = pl.DataFrame({"user_id": names}).with_row_index("row")
+        seen = events.select("user_id", "item_id").join(place, on="item_id").join(row, on="user_id")
+        rows, places = (torch.from_numpy(seen[name].to_numpy().astype(np.int64)) for name in ("row", "place"))
+        return rows, places
+
+    def _eligible(self, candidates: pl.Series) -> Tensor:
+        chosen = self.schema.item_ids.is_in(candidates.cast(pl.String).implode())
+        return torch.from_numpy(chosen.to_numpy().copy())
+
+
+def people(events: pl.DataFrame, users: pl.DataFrame | None) -> pl.Series:
+    """Everybody in ``users``, then everybody else in ``events``, each once, in the order of the tables."""
+    named = [frame["user_id"] for frame in (users, events) if frame is not None]
+    return pl.concat(named).unique(maintain_order=True)
+
+
+def _parts(names: pl.Series, events: pl.DataFrame, size: int) -> Iterator[tuple[pl.Series, pl.DataFrame]]:
+    """``names`` cut into parts of ``size``, each with its people's events; one empty part where there is nobody."""
+    part = pl.DataFrame({"user_id": names, "part": np.arange(len(names)) // size}, schema_overrides={"part": pl.Int64})
+    theirs = events.join(part, on="user_id", maintain_order="left").partition_by(
+        "part", as_dict=True, include_key=False
+    )
+    for number in range(max(1, -(-len(names) // size))):
+        yield names.slice(number * size, size), theirs.get((number,), events.clear())
+
+
+def _facts(items: pl.DataFrame | None) -> pl.DataFrame | None:
+    return None if items is None else items.select(pl.col([name for name in FACTS if name in items.columns]))
+
+
+def _said(folder: Path | str, document: Mapping[str, Any], key: str, kind: type) -> Any:
+    if not isinstance(document.get(key), kind):
+        raise ModelError(f"The manifest of {folder} does not say the {key} of the model: train again.")
+    return document[key]
