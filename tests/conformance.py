@@ -223,7 +223,7 @@ class Conformance:
         assert quality(self.learner, prior, 5) >= self.floor * quality(popular, popular.fit(training()), 5)
 
     def test_contributions_add_up_to_the_scores(self, prior: Prior) -> None:
-        known = cases(5).support.rows(slice(0, 20))
+        known = cases(5).support.rows(torch.arange(20))
         mixed = replace(known, grades=known.grades * torch.tensor([1.0, -1.0, 0.5, 2.0, 1.0]))
         mixed.mask[3, 2:], mixed.grades[3, 2:], mixed.items[3, 2:] = False, 0.0, 0
         items = torch.randint(training().n_items, (20, 7), generator=torch.Generator().manual_seed(0))

@@ -21,7 +21,7 @@ from firstlight.tasks import Corpus, Support
 
 Floats = NDArray[np.float64]
 
-VOTERS = [ItemKnn(), ContentKnn(), Ease(), Edlae(), Ials(factors=16, reg=5.0)]
+VOTERS = [ItemKnn(), ContentKnn(), Ease(), Edlae(), Ials(factors=16)]
 each_of_them = pytest.mark.parametrize("learner", VOTERS, ids=[learner.name for learner in VOTERS])
 
 
@@ -52,7 +52,7 @@ class TestEdlae(Conformance):
 
 
 class TestIals(Conformance):
-    learner = Ials(factors=16, reg=5.0)
+    learner = Ials(factors=16)
     floor = 1.5
 
 

@@ -124,6 +124,11 @@ def test_equal_scores_are_in_an_order_drawn_from_the_seed_and_the_person(dataset
     assert first.group_by("user_id").agg("item_id")["item_id"].n_unique() == 50
 
 
+def test_events_that_the_reader_has_not_read_are_refused(knn: Recommender) -> None:
+    with pytest.raises(DataError, match="The events have no column 'type': read them with read_events"):
+        knn.recommend(pl.DataFrame({"user_id": ["a"], "item_id": ["i001"]}))
+
+
 # --- the same, whoever else asks
 
 
@@ -250,7 +255,7 @@ def test_an_event_that_stretches_the_whole_list_is_no_reason(dataset: Dataset) -
     lists = [model.recommend(events, n=4) for model in (plain, stretched)]
     assert lists[0]["item_id"].to_list() == lists[1]["item_id"].to_list()
     ours, theirs = (
-        reasons(model, shown, events).filter(pl.col("event").is_not_null())["part"]
+        reasons(model, shown, events).drop_nulls("event").sort("item_id", "event")["part"]
         for model, shown in zip((plain, stretched), lists, strict=True)
     )
     assert (theirs / 27).to_list() == pytest.approx(ours.to_list(), abs=1e-4)

@@ -79,7 +79,7 @@ def _parts(
     item_ids = recommender.schema.item_ids
     row = pl.DataFrame({"user_id": names}).with_row_index("row")
     place = pl.DataFrame({"item_id": item_ids}).with_row_index("place")
-    asked = lists.join(row, on="user_id").join(place, on="item_id")
+    asked = lists.join(row, on="user_id", maintain_order="left").join(place, on="item_id", maintain_order="left")
     asked = asked.with_columns(column=pl.int_range(pl.len()).over("row"))
     rows, columns, places = (torch.tensor(asked[name].to_list()) for name in ("row", "column", "place"))
     items = torch.zeros(len(names), int(columns.max()) + 1, dtype=torch.int64)

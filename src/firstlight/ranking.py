@@ -52,6 +52,8 @@ def _best(scores: Tensor, n: int, keys: Tensor, seed: int) -> tuple[Tensor, Tens
     edge, beyond = values[:, n - 1 : n], values[:, n]
     values, items = values[:, :n], items[:, :n]
     tied = ((edge[:, 0] == beyond) & (beyond > -torch.inf)).nonzero()[:, 0]
+    if not len(tied):
+        return values, items
     rows, level = scores[tied], edge[tied]
     draw = _chance(keys[tied], torch.arange(scores.shape[1]), seed).masked_fill_(rows != level, -1)
     above = torch.where(values[tied] > level, torch.iinfo(torch.int64).max, draw.gather(1, items[tied]))

@@ -81,10 +81,12 @@ class Recommender:
         left out. Scores compare within a person only; equal ones are in an order drawn from the seed and the person.
         """
         events = NO_EVENTS if events is None else events
+        if missing := [name for name in EVENT_SCHEMA if name not in events.columns]:
+            raise DataError(f"The events have no column {missing[0]!r}: read them with read_events, which adds it.")
         names = people(events, users) if names is None else names.cast(pl.String).unique(maintain_order=True)
         eligible = None if candidates is None else self._eligible(candidates)
         found = [
-            self._lists(part, theirs, users, n, eligible, seed)
+            self._lists(part, theirs, users, min(n, len(self.schema.item_ids)), eligible, seed)
             for part, theirs in _parts(names, events, chunk_size(len(self.schema.item_ids)))
         ]
         return pl.concat(found)

@@ -16,6 +16,7 @@ from torch import Tensor
 from firstlight.learners.base import Budget, Learner, Preference, Prior, Progress, progress_between, silent
 from firstlight.learners.blend import choose, interpolated, shortlist
 from firstlight.learners.content_knn import ContentKnn
+from firstlight.learners.covered import Covered, spread
 from firstlight.learners.fewshot_ease import FewshotEase, moments
 from firstlight.learners.gaussian import Gaussian
 from firstlight.learners.item_knn import ItemKnn
@@ -30,7 +31,7 @@ TRIFLE = 0.02
 
 class Engine(Learner):
     """shots: for which numbers of events a few-shot EASE is fitted. encoders: how many set encoders, of different
-    seeds. gaussians: how many Gaussian heads. max_items: how many of the most liked items the members that need dense
+    seeds. gaussians: how many Gaussian heads. gaussian_steps, encoder_steps: of their training. max_items: how many of the most liked items the members that need dense
     matrices cover; the votes cover all.
     """
 
@@ -40,6 +41,8 @@ class Engine(Learner):
     shots: tuple[int, ...] = (1, 3, 8)
     encoders: int = 1
     gaussians: int = 1
+    gaussian_steps: int = 220
+    encoder_steps: int = 500
     max_items: int = 8_000
 
     def fit(self, corpus: Corpus, *, seed: int = 0, budget: Budget | None = None, progress: Progress = silent) -> Prior:
@@ -61,13 +64,15 @@ class Engine(Learner):
     def _members(
         self, rest: Corpus, cases: Mapping[int, TaskBatch], budget: Budget, progress: Progress
     ) -> dict[str, Learner]:
+        gaussian = Gaussian(steps=self.gaussian_steps, max_items=self.max_items)
+        encoder = SetEncoder(steps=self.encoder_steps, max_items=self.max_items)
         members: dict[str, Learner] = {"popular": Popular()}
         members |= tuned_fewshot(rest, cases, self.shots, self.max_items, budget, progress)
         members |= tuned_votes({"item-knn": ItemKnn()}, rest, cases)
         if rest.content is not None:
             members |= tuned_votes({"content-knn": ContentKnn()}, rest, cases)
-        members |= {f"gaussian-{n}": Gaussian(max_items=self.max_items) for n in range(self.gaussians)}
-        members |= {f"set-encoder-{n}": SetEncoder(max_items=self.max_items) for n in range(self.encoders)}
+        members |= {f"gaussian-{n}": gaussian for n in range(self.gaussians)}
+        members |= {f"set-encoder-{n}": encoder for n in range(self.encoders)}
         return members
 
     def _prior(self, priors: Mapping[str, Prior], anchors: Sequence[int], weights: Tensor) -> Prior:
@@ -82,7 +87,7 @@ class Engine(Learner):
         weights = interpolated(prior.facts["anchors"], prior.tensors["weights"], support.shots())
         parts = []
         for place, (name, member) in enumerate(prior.facts["members"].items()):
-            if weights[:, place].any():
+            if not len(support) or weights[:, place].any():
                 tensors = {k[len(name) + 1 :]: v for k, v in prior.tensors.items() if k.startswith(f"{name}/")}
                 learner = MEMBERS[member["learner"]](**member["settings"])
                 own = Prior(member["learner"], member["settings"], tensors, member["facts"])
@@ -96,18 +101,27 @@ MEMBERS: Mapping[str, type[Learner]] = {
 
 
 class EnginePreference(Preference):
-    """parts: (weight (T,), the member's preference)."""
+    """parts: (weight (T,), the member's preference). Those that cover the same items are added up on these alone."""
 
     def __init__(self, parts: Sequence[tuple[Tensor, Preference]]) -> None:
-        self._parts = parts
+        self._covered = [(weight, part) for weight, part in parts if isinstance(part, Covered)]
+        self._whole = [(weight, part) for weight, part in parts if not isinstance(part, Covered)]
 
     def scores(self) -> Tensor:
         """(T, N): the weighted sum of the members' scores."""
-        weight, first = self._parts[0]
-        total = first.scores() * weight[:, None]
-        for weight, part in self._parts[1:]:
-            total.addcmul_(part.scores(), weight[:, None])
+        parts = [part.scores().mul_(weight[:, None]) for weight, part in self._whole]
+        total = self._together() if self._covered else parts.pop()
+        for part in parts:
+            total += part
         return total
+
+    def _together(self) -> Tensor:
+        share, first = self._covered[0]
+        total = first.covered() * share[:, None]
+        for weight, part in self._covered[1:]:
+            total.addcmul_(part.covered(), weight[:, None])
+            share = share + weight
+        return spread(first.tensors, total, share)
 
 
 def learned(

@@ -18,8 +18,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from firstlight.learners.base import Budget, Learner, Preference, Prior, Progress, silent
+from firstlight.learners.base import Budget, Learner, Prior, Progress, silent
 from firstlight.learners.cooccurrence import gram, likes_of, most_liked, product
+from firstlight.learners.covered import Covered, coverage
 from firstlight.tasks import Corpus, Support
 
 HALF_FROM = 4_096
@@ -72,12 +73,10 @@ class FewshotEase(Learner):
         solution = _times(inverse[:, :m], single) + inverse[:, m:] @ data.with_known(weight).T
         # The multipliers that make the diagonal of B zero: an item must not recommend itself.
         solution -= inverse[:, :m] * (solution[:m].diagonal() / inverse[:m, :m].diagonal())
-        base = data.corpus.tasks.item_counts(data.corpus.n_items) / max(len(data.corpus.tasks), 1)
         item_item = solution[:m].clone()
         return self.prior(
             {
-                "chosen": data.chosen,
-                "popularity": base,
+                **coverage(data.corpus, data.chosen),
                 "item_item": item_item.half() if m >= HALF_FROM else item_item,
                 "known": solution[m:].clone(),
                 "means": data.means,
@@ -176,30 +175,18 @@ def _times(left: Tensor, symmetric: Tensor) -> Tensor:
     return product(symmetric.to_sparse_csr(), left.T.contiguous()).T.contiguous()
 
 
-class LinearPreference(Preference):
+class LinearPreference(Covered):
     """Base of the profile plus one row of B for every event, times its grade."""
 
-    def __init__(self, prior: Prior, support: Support) -> None:
-        self._tensors, self._support = prior.tensors, support
-        column = torch.full((len(prior.tensors["popularity"]),), -1, dtype=torch.int64)
-        column[prior.tensors["chosen"]] = torch.arange(len(prior.tensors["chosen"]))
-        self._place = column
-        self._column = column[support.items].masked_fill(~support.mask, -1)
-        self._weight = torch.where(self._column >= 0, support.grades, 0.0)
-
-    def scores(self) -> Tensor:
-        """(T, N): see `FewshotEase`."""
-        known = known_of(self._support.profile, self._tensors["means"]) @ self._tensors["known"]
-        for shot in range(self._column.shape[1]):
-            rows = self._tensors["item_item"][self._column[:, shot].clamp(min=0)].float()
-            known.addcmul_(rows, self._weight[:, shot, None])
-        out = self._tensors["popularity"].expand(len(self._support), -1).clone()
-        out[:, self._tensors["chosen"]] = known
-        return out
+    def covered(self) -> Tensor:
+        """(T, M): see `FewshotEase`."""
+        base = known_of(self.support.profile, self.tensors["means"]) @ self.tensors["known"]
+        touched, slot = self.column.unique(return_inverse=True)
+        weight = torch.zeros(len(base), len(touched)).scatter_add_(1, slot, self.weight)
+        return torch.addmm(base, weight, self.tensors["item_item"][touched].float())
 
     def contributions(self, items: Tensor) -> Tensor:
         """(T, S, n): grade · B[event, item]; exact."""
-        column = self._place[items]
-        rows, columns = self._column.clamp(min=0)[:, :, None], column.clamp(min=0)[:, None, :]
-        cells = self._tensors["item_item"][rows, columns].float()
-        return cells * self._weight[:, :, None] * (column >= 0)[:, None, :]
+        place = self.tensors["place"][items].long()
+        cells = self.tensors["item_item"][self.column[:, :, None], place.clamp(min=0)[:, None, :]].float()
+        return cells * self.weight[:, :, None] * (place >= 0)[:, None, :]

@@ -98,7 +98,7 @@ def solve(weights: Mapping[str, Tensor], columns: Tensor, weight: Tensor) -> Ten
     shots = weight.abs().sum(1)
     unseen = torch.exp(weights["log_unseen"][0] + weights["log_unseen"][1] * shots.log1p())
     precision = seen.transpose(1, 2) @ seen + unseen[:, None, None] * (vectors.T @ vectors / len(vectors))
-    precision = precision + torch.exp(weights["log_noise"]) * torch.eye(vectors.shape[1])
+    precision = precision + torch.exp(weights["log_noise"]) * torch.eye(vectors.shape[1], dtype=vectors.dtype)
     target = (vectors[columns] * weight[..., None]).sum(1)
     factor = torch.linalg.cholesky(precision)
     return torch.cholesky_solve(target[..., None], factor)[..., 0] * torch.exp(weights["log_gain"])

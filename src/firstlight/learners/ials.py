@@ -22,6 +22,17 @@ from firstlight.tasks import Corpus, Support
 CELLS = 2**22
 """How many numbers of gathered factors are in memory at a time."""
 
+# alpha, reg, fold_alpha: from many likes a person to few, and from the long tail to the popular.
+GRID = (
+    (0.1, 5.0, 0.001),
+    (0.1, 15.0, 0.01),
+    (1.0, 50.0, 0.01),
+    (0.01, 1.0, 0.01),
+    (0.1, 5.0, 0.01),
+    (0.3, 30.0, 0.01),
+    (0.1, 1.5, 0.001),
+)
+
 
 class Ials(Learner):
     """Score of an item: the product of its factors with those of the person, who is solved for from the support.
@@ -36,8 +47,8 @@ class Ials(Learner):
 
     factors: int = Field(default=64, ge=1)
     alpha: float = Field(default=0.1, ge=0)
-    reg: float = Field(default=15.0, gt=0)
-    fold_alpha: float = Field(default=0.01, ge=0)
+    reg: float = Field(default=5.0, gt=0)
+    fold_alpha: float = Field(default=0.001, ge=0)
     iterations: int = Field(default=8, ge=1)
 
     def fit(self, corpus: Corpus, *, seed: int = 0, budget: Budget | None = None, progress: Progress = silent) -> Prior:
@@ -59,12 +70,14 @@ class Ials(Learner):
         return _Folded(prior, support)
 
     def variants(self) -> Sequence[Self]:
-        grid = [{"reg": reg, "fold_alpha": alpha} for reg in (15.0, 5.0, 30.0) for alpha in (0.01, 0.1)]
-        return [self, *(other for update in grid if (other := self.model_copy(update=update)) != self)]
+        names = ("alpha", "reg", "fold_alpha")
+        grid = (self.model_copy(update=dict(zip(names, values, strict=True))) for values in GRID)
+        return [self, *(other for other in grid if other != self)]
 
     def _ridge(self, factors: Tensor, alpha: float) -> Tensor:
         """(d, d), lower triangular: the root of what everybody's normal equations share, α VᵀV + λ I."""
-        return torch.linalg.cholesky(alpha * factors.T @ factors + self.reg * torch.eye(factors.shape[1]))
+        root: Tensor = torch.linalg.cholesky(alpha * factors.T @ factors + self.reg * torch.eye(factors.shape[1]))
+        return root
 
     def _solve(self, known: Tensor, rows: Tensor, columns: Tensor, n_rows: int) -> Tensor:
         """(R, d): for each row, the factors that explain its likes (``rows``, ``columns``) best; 0 without any.
@@ -81,12 +94,18 @@ class Ials(Learner):
             mask = width < count[batch, None]
             place = (start[batch, None] + width).clamp(max=len(columns) - 1)
             solved[batch] = fold_in(white[columns[place]], mask.float())
-        return torch.linalg.solve_triangular(root.T, solved.T, upper=True).T
+        return _over(root.T, solved, upper=True)
 
 
 def _whitened(factors: Tensor, root: Tensor) -> Tensor:
     """(R, d): the factors in coordinates in which the shared normal matrix, root · rootᵀ, is the identity."""
-    return torch.linalg.solve_triangular(root, factors.T, upper=False).T.contiguous()
+    return _over(root, factors, upper=False)
+
+
+def _over(root: Tensor, factors: Tensor, upper: bool) -> Tensor:
+    """(R, d): each row x of ``factors`` becomes the solution of root · y = x."""
+    solved: Tensor = torch.linalg.solve_triangular(root, factors.T, upper=upper).T
+    return solved.contiguous()
 
 
 def fold_in(liked: Tensor, grades: Tensor) -> Tensor:
@@ -101,7 +120,7 @@ def fold_in(liked: Tensor, grades: Tensor) -> Tensor:
 
 
 def _scaled(liked: Tensor, grades: Tensor) -> tuple[Tensor, Tensor]:
-    """Vectors (T, S, d) and targets (T, S, 1) whose plain least squares weighs each example by the size of its grade."""
+    """Vectors (T, S, d) and targets (T, S, 1) whose least squares weighs each example by the size of its grade."""
     size = grades.abs().sqrt().unsqueeze(-1)
     return liked * size, grades.sign().unsqueeze(-1) * size
 

@@ -50,7 +50,8 @@ class Rows:
 
     def gather(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The entries of ``rows`` (n,), one row after the other: (place in ``rows``, column, value)."""
-        start, count = self.pointers[rows], self.pointers.diff()[rows]
+        start = self.pointers[rows]
+        count = self.pointers[rows + 1] - start
         place = torch.repeat_interleave(torch.arange(len(rows)), count)
         take = torch.arange(len(place)) + (start - count.cumsum(0) + count)[place]
         return place, self.columns[take].long(), self.values[take]

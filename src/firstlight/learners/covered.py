@@ -1,0 +1,51 @@
+"""Preferences of learners that cover the M most liked items: everything else is scored by popularity."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from firstlight.learners.base import Preference, Prior
+from firstlight.tasks import Corpus, Support
+
+
+def coverage(corpus: Corpus, chosen: Tensor) -> dict[str, Tensor]:
+    """What the prior of such a learner keeps of the items.
+
+    chosen: (M,) int64 the items covered. place: (N,) int32 where an item is in ``chosen``, -1 elsewhere.
+    popularity: (N,) the share of people who like an item.
+    """
+    place = torch.full((corpus.n_items,), -1, dtype=torch.int32)
+    place[chosen] = torch.arange(len(chosen), dtype=torch.int32)
+    popularity = corpus.tasks.item_counts(corpus.n_items) / max(len(corpus.tasks), 1)
+    return {"chosen": chosen, "place": place, "popularity": popularity}
+
+
+class Covered(Preference):
+    """prior: with the tensors of `coverage`.
+
+    Gives its subclasses ``column`` (T, S) int64, where the support is among the chosen items, 0 elsewhere, and
+    ``weight`` (T, S), the grades, 0 elsewhere.
+    """
+
+    def __init__(self, prior: Prior, support: Support) -> None:
+        self.tensors, self.support = prior.tensors, support
+        place = prior.tensors["place"][support.items].long()
+        known = support.mask & (place >= 0)
+        self.column, self.weight = place.clamp(min=0), torch.where(known, support.grades, 0.0)
+
+    @abstractmethod
+    def covered(self) -> Tensor:
+        """(T, M): the scores of the chosen items."""
+
+    def scores(self) -> Tensor:
+        """(T, N)."""
+        return spread(self.tensors, self.covered(), torch.ones(len(self.support)))
+
+
+def spread(tensors: Mapping[str, Tensor], covered: Tensor, share: Tensor) -> Tensor:
+    """(T, N): ``covered`` (T, M) for the chosen items, ``share`` (T,) times the popularity for the others."""
+    out = share[:, None] * tensors["popularity"]
+    out[:, tensors["chosen"]] = covered
+    return out

@@ -1,0 +1,206 @@
+"""The engine, its members trained by gradient, and how their weights are chosen."""
+
+import math
+from itertools import islice
+
+import pytest
+import torch
+from conformance import Conformance, cases, simulated, tiny, training
+from torch import Tensor
+
+from firstlight.evaluate.metrics import match
+from firstlight.evaluate.metrics import ndcg as reference
+from firstlight.learners import blend, gaussian, set_encoder
+from firstlight.learners.base import Budget
+from firstlight.learners.cooccurrence import gram, most_liked
+from firstlight.learners.engine import Engine
+from firstlight.learners.episodes import descend, dropped, episodes, query_loss
+from firstlight.learners.fewshot_ease import FewshotEase
+from firstlight.learners.gaussian import Gaussian
+from firstlight.learners.set_encoder import SetEncoder
+from firstlight.learners.validation import better, climb, people_of_validation
+from firstlight.tasks import Support, TaskBatch
+
+QUICK = Engine(gaussian_steps=10, encoder_steps=10, shots=(1, 5))
+
+
+class TestGaussian(Conformance):
+    learner = Gaussian(steps=40, batch=128, embedding_size=32)
+    floor = 1.7
+    exact = False
+
+
+class TestSetEncoder(Conformance):
+    learner = SetEncoder(steps=120, batch=128, embedding_size=32)
+    floor = 1.6
+    exact = False
+
+
+class TestEngine(Conformance):
+    learner = QUICK
+    floor = 2.0
+    exact = False
+
+
+def doubles(start: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {key: value.double().requires_grad_() for key, value in start.items()}
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "set-encoder"])
+def test_gradients_are_those_of_finite_differences(kind: str) -> None:
+    chance = torch.Generator().manual_seed(2)
+    corpus = tiny([[0, 1, 2, 3], [1, 2, 4], [0, 3, 4], [2, 3]], 5)
+    if kind == "gaussian":
+        start = Gaussian(embedding_size=3)._start(corpus, torch.arange(5), chance)
+    else:
+        start = SetEncoder(embedding_size=3, hidden=4)._start(5, 0, chance)
+    logits = gaussian.logits if kind == "gaussian" else set_encoder.logits
+    weights = doubles({key: value for key, value in start.items() if value.numel()})
+    columns, weight = torch.tensor([[0, 1], [2, 0]]), torch.tensor([[1.0, 1.0], [1.0, 0.0]]).double()
+    profile, left = torch.zeros(2, 0).double(), torch.tensor([[0, 0, 1, 1, 0], [0, 1, 0, 0, 1]]).double()
+
+    def loss(*values: Tensor) -> Tensor:
+        named = {**dict(zip(weights, values, strict=True)), "profile": torch.zeros(0, 3).double()}
+        return (torch.log_softmax(logits(named, columns, weight, profile), 1) * left).sum()
+
+    assert torch.autograd.gradcheck(loss, tuple(weights.values()), eps=1e-6, atol=1e-6)
+
+
+def test_the_gaussian_solve_is_ridge_regression_on_the_support() -> None:
+    chance = torch.Generator().manual_seed(0)
+    weights = {
+        "vectors": torch.randn(7, 3, generator=chance),
+        "log_noise": torch.tensor(0.3),
+        "log_unseen": torch.tensor([-40.0, 0.0]),
+        "log_gain": torch.tensor(0.0),
+    }
+    columns, weight = torch.tensor([[1, 4, 0]]), torch.tensor([[1.0, 1.0, 0.0]])
+    seen = weights["vectors"][[1, 4]]
+    ridge = torch.linalg.solve(seen.T @ seen + math.exp(0.3) * torch.eye(3), seen.T @ torch.ones(2))
+    torch.testing.assert_close(gaussian.solve(weights, columns, weight)[0], ridge)
+
+
+def test_leading_vectors_span_the_leading_eigenspace() -> None:
+    corpus = training()
+    chosen = most_liked(corpus.tasks, corpus.n_items, 1_000)
+    chance = torch.Generator().manual_seed(0)
+    vectors = gaussian.leading_vectors(corpus, chosen, 4, chance)
+    likes = torch.bincount(corpus.tasks.likes().owner, minlength=len(corpus.tasks)).clamp(min=1)
+    items = corpus.tasks.item_counts(corpus.n_items)[chosen] ** -0.25
+    matrix = gram(corpus.tasks, corpus.n_items, chosen, likes**-0.5) * items[:, None] * items
+    leading = torch.linalg.eigh(matrix).eigenvectors[:, -4:]
+    inside = leading @ (leading.T @ vectors)
+    assert float((inside - vectors).norm() / vectors.norm()) < 0.05
+
+
+def test_episodes_take_the_support_out_of_the_query() -> None:
+    corpus = training()
+    chosen = most_liked(corpus.tasks, corpus.n_items, 120)
+    for episode in islice(episodes(corpus, chosen, 64, 20, seed=0), 5):
+        in_support = torch.zeros_like(episode.left).scatter_add_(1, episode.columns, episode.mask)
+        assert float((in_support * episode.left).sum()) == 0
+        assert float(in_support.max()) == 1
+        assert float(episode.left.sum(1).min()) >= 2
+    shots = torch.cat([e.mask.sum(1) for e in islice(episodes(corpus, chosen, 256, 20, seed=0), 5)])
+    assert {0, 1, 2, 5} <= set(shots.int().tolist())
+
+
+def test_the_loss_leaves_the_support_out_of_the_softmax() -> None:
+    corpus = training()
+    episode = next(episodes(corpus, torch.arange(corpus.n_items), 8, 5, seed=0))
+    logits = torch.zeros(8, corpus.n_items)
+    raised = logits.scatter_add(1, episode.columns, 50 * episode.mask)
+    torch.testing.assert_close(query_loss(raised, episode), query_loss(logits, episode))
+
+
+def test_descent_stops_when_its_time_is_over() -> None:
+    corpus = training()
+    batches = episodes(corpus, torch.arange(corpus.n_items), 8, 5, seed=0)
+    start = {"bias": torch.zeros(corpus.n_items)}
+    options = {"steps": 50, "learning_rate": 0.1, "progress": lambda *_: None, "name": ""}
+    late = descend(start, batches, lambda w, _: w["bias"].expand(8, -1), budget=Budget(0.0), **options)
+    assert torch.equal(late["bias"], start["bias"])
+    done = descend(start, batches, lambda w, _: w["bias"].expand(8, -1), budget=None, **options)
+    counts = corpus.tasks.item_counts(corpus.n_items)
+    assert float(torch.corrcoef(torch.stack([done["bias"], counts]))[0, 1]) > 0.5
+
+
+def test_dropout_keeps_the_mean() -> None:
+    ones = torch.ones(20_000)
+    assert float(dropped(ones, 0.3, torch.Generator().manual_seed(0)).mean()) == pytest.approx(1, abs=0.02)
+    assert torch.equal(dropped(ones, 0.3, None), ones)
+
+
+def listed(scores: dict[str, Tensor], batch: TaskBatch) -> blend.Shortlist:
+    return blend.shortlist(scores, batch)
+
+
+def test_the_shortlist_has_the_ndcg_of_the_whole_catalogue() -> None:
+    batch = cases(5)
+    scores = torch.randn(len(batch), training().n_items, generator=torch.Generator().manual_seed(0))
+    short = listed({"one": scores, "other": -scores}, batch)
+    rows = torch.arange(len(batch))[:, None]
+    allowed = scores.index_put((rows.expand_as(batch.support.items), batch.support.items), torch.tensor(-1e9))
+    hits = match(allowed.topk(10).indices, batch.query, batch.query_mask)
+    expected = reference(hits, batch.query_mask.sum(1), 10)
+    torch.testing.assert_close(blend.ndcg(short.scores["one"], short.relevant, short.ideal), expected.float())
+
+
+def test_who_knows_gets_the_weight() -> None:
+    batch = cases(5)
+    chance = torch.Generator().manual_seed(0)
+    truth = torch.zeros(len(batch), training().n_items)
+    rows = torch.arange(len(batch))[:, None].expand_as(batch.query)
+    truth[rows[batch.query_mask], batch.query[batch.query_mask]] = 1
+    noise = torch.randn(truth.shape, generator=chance)
+    weights = blend.choose(listed({"noise": noise, "oracle": truth + 0.1 * noise}, batch), None, seed=0)
+    assert weights["oracle"] > 0.9
+    assert sum(weights.values()) == pytest.approx(1)
+
+
+def test_weights_are_exact_at_the_anchors_and_between_them_between() -> None:
+    values = torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
+    found = blend.interpolated([0, 1, 5], values, torch.tensor([0, 1, 5, 2, 400]))
+    torch.testing.assert_close(found[[0, 1, 2, 4]], values[[0, 1, 2, 2]])
+    assert 0 < float(found[3, 0]) < 0.5
+    torch.testing.assert_close(blend.interpolated([0], values[:1], torch.tensor([0, 7])), values[[0, 0]])
+
+
+def test_people_of_validation_are_not_learned_from() -> None:
+    corpus, _ = simulated()
+    people = people_of_validation(corpus, seed=0)
+    assert people is not None
+    assert not set(people.rest.tolist()) & set(people.aside.tolist())
+    assert len(people.rest) + len(people.aside) == len(corpus.tasks)
+    assert people_of_validation(tiny([[0, 1], [1, 2]], 3), seed=0) is None
+
+
+def test_climbing_finds_the_top_and_stays_where_nothing_is_sure() -> None:
+    def hill(learner: FewshotEase) -> Tensor:
+        return -((torch.tensor(learner.reg).log() - math.log(300)) ** 2) + torch.linspace(-1e-3, 1e-3, 40)
+
+    grid = {"reg": (1.0, 10.0, 30.0, 100.0, 300.0, 1000.0), "activity_power": (0.0, 0.25, 0.5)}
+    found = climb(FewshotEase(), grid, hill, Budget(60))
+    assert (found.reg, found.activity_power) == (300.0, 0.25)
+    chance = torch.Generator().manual_seed(0)
+    base = torch.randn(400, generator=chance)
+    fooled = [better(base + 0.01 * torch.randn(400, generator=chance), base) for _ in range(200)]
+    assert sum(fooled) < 50  # one standard error: 16 % by chance
+    assert better(base + 0.01, base)
+
+
+def test_too_few_people_get_popularity() -> None:
+    corpus = tiny([[0, 1], [1, 2], [1]], 3)
+    prior = QUICK.fit(corpus)
+    nobody = Support(
+        *(torch.zeros(1, 0, dtype=kind) for kind in (torch.int64, torch.float32, torch.bool)), torch.zeros(1, 0)
+    )
+    assert int(QUICK.adapt(prior, nobody).scores().argmax()) == 1
+
+
+def test_members_without_a_say_are_left_out() -> None:
+    prior = QUICK.fit(training(), seed=0)
+    weights, members = prior.tensors["weights"], prior.facts["members"]
+    assert weights.shape == (len(prior.facts["anchors"]), len(members))
+    assert bool(weights.any(0).all())
+    assert {name.partition("/")[0] for name in prior.tensors} == {*members, "weights"}
