@@ -61,7 +61,7 @@ def test_check_says_what_is_there_and_keeps_bad_rows(tmp_path: Path) -> None:
     done = run("check", tmp_path, "--rejected", tmp_path / "bad.parquet")
     assert done.exit_code == 0
     assert "2 events of 2 users on 2 items" in done.stdout and "missing user_id" in done.stdout
-    assert "The 1 bad rows are in" in done.stderr
+    assert "Bad rows (1) are in" in done.stderr
     bad = pl.read_parquet(tmp_path / "bad.parquet")
     assert bad.select("file", "row", "reason").row(0) == ("events.csv", 2, "missing user_id")
 
@@ -112,7 +112,7 @@ def test_rows_that_cannot_be_used_are_counted(tmp_path: Path) -> None:
     (tmp_path / "events.csv").write_text("user_id,item_id\na,x\n,x\nb,y\nb,x\n")
     done = run("train", tmp_path, "--out", tmp_path / "m", "--learner", "popular")
     assert done.exit_code == 0
-    assert f"1 rows cannot be used: `firstlight check {tmp_path}` says which and why." in done.stderr
+    assert f"1 of 4 rows cannot be used: `firstlight check {tmp_path}` says which and why." in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -211,15 +211,15 @@ def test_candidates_and_unknown_items_are_reported(world: Path, tmp_path: Path) 
         stdin=support,
     )  # fmt: skip
     assert [json.loads(line)["item_id"] for line in done.stdout.splitlines()] == ["i002"]
-    assert "2 items of the support are unknown to the model, such as 'gone-1'." in done.stderr
-    assert "1 candidates are unknown to the model and cannot be recommended, such as 'new-1'." in done.stderr
+    assert "Unknown to the model: 2 of 3 items of the support, such as 'gone-1'." in done.stderr
+    assert "Unknown to the model: 1 of 3 candidates, which cannot be recommended, such as 'new-1'." in done.stderr
 
 
 def test_bad_rows_of_the_support_are_counted(world: Path) -> None:
     support = lines([{"user_id": "a", "item_id": "i001"}, {"user_id": None, "item_id": "i001"}])
     done = run("recommend", world / "model", "--support", "-", "--out", "-", "-n", 1, stdin=support)
     assert done.exit_code == 0 and len(done.stdout.splitlines()) == 1
-    assert "standard input: 1 rows are not used, missing user_id (the first: row 2)." in done.stderr
+    assert "standard input: 1 of 2 rows are not used, missing user_id (the first: row 2)." in done.stderr
 
 
 def test_explain_adds_a_reason(world: Path) -> None:
@@ -241,6 +241,8 @@ def test_a_request_that_cannot_be_met_is_refused(world: Path, tmp_path: Path) ->
     assert "is a folder: name a file in it" in refused("recommend", model, "--users", users, "--out", _folder(out))
     assert "no.csv does not exist" in refused("recommend", model, "--support", "no.csv", "--out", tmp_path / "r.csv")
     assert "nowhere is not a folder" in refused("recommend", "nowhere", "--users", users, "--out", tmp_path / "r.csv")
+    said = refused("recommend", model, "--support", "-", "--out", "-", stdin="not JSON\n[1]\n")
+    assert said.startswith("standard input: 2 of 2 rows are not used, not a JSON object (the first: row 1); write one")
     bad = lines([{"who": "a"}])
     assert "has no user column" in refused("recommend", model, "--support", "-", "--out", "-", stdin=bad)
     assert list(tmp_path.iterdir()) == [out]

@@ -198,9 +198,18 @@ def test_too_few_people_get_popularity() -> None:
     assert int(QUICK.adapt(prior, nobody).scores().argmax()) == 1
 
 
+def test_members_may_cover_different_items() -> None:
+    corpus, few = training(), FewshotEase(max_items=60)
+    priors = {"whole": FewshotEase().fit(corpus), "part": few.fit(corpus)}
+    known = corpus.tasks.likes().split(3).support
+    both = QUICK._prior(priors, [0], torch.tensor([[1.0, 2.0]]))
+    apart = FewshotEase().adapt(priors["whole"], known).scores() + 2 * few.adapt(priors["part"], known).scores()
+    torch.testing.assert_close(QUICK.adapt(both, known).scores(), apart)
+
+
 def test_members_without_a_say_are_left_out() -> None:
     prior = QUICK.fit(training(), seed=0)
     weights, members = prior.tensors["weights"], prior.facts["members"]
-    assert weights.shape == (len(prior.facts["anchors"]), len(members))
+    assert weights.shape == (prior.facts["anchors"][-1] + 1, len(members))
     assert bool(weights.any(0).all())
     assert {name.partition("/")[0] for name in prior.tensors} == {*members, "weights"}

@@ -16,7 +16,7 @@ from firstlight.learners.edlae import Edlae
 from firstlight.learners.ials import Ials
 from firstlight.learners.item_knn import ItemKnn
 from firstlight.learners.popular import Popular
-from firstlight.learners.rows import FAINT, Rows
+from firstlight.learners.rows import FAINT, Rows, strongest
 from firstlight.tasks import Corpus, Support
 
 Floats = NDArray[np.float64]
@@ -133,6 +133,12 @@ def test_the_strongest_entries_of_each_row_are_kept(learner: Learner, most: int)
     torch.testing.assert_close(sizes.abs().sort(descending=True).values, strongest.values)
 
 
+def test_the_strongest_may_be_negative() -> None:
+    values = torch.tensor([[0.1, -3.0, 0.0, 2.0], [0.0, 0.0, 0.0, 0.5]])
+    count, columns, kept = strongest(values, torch.tensor([2, 5, 6, 9]).expand(2, 4), 2)
+    assert (count.tolist(), columns.tolist(), kept.tolist()) == ([2, 1], [5, 9, 9], [-3.0, 2.0, 0.5])
+
+
 def test_items_beyond_the_most_liked_are_scored_by_popularity_alone() -> None:
     learner = Ease(max_items=20)
     scores = learner.adapt(learner.fit(training()), graded()).scores()
@@ -178,6 +184,24 @@ def test_ials_solves_the_normal_equations(factors: int) -> None:
         for row in dense(graded())
     ]
     assert_scores(learner, prior, np.stack(expected), graded())
+
+
+def test_ials_is_alternating_least_squares() -> None:
+    someone = likes(training()).any(0)
+    liked = likes(training())[:, someone]
+
+    def solved(known: Floats, rows: Floats) -> Floats:
+        shared = 0.2 * known.T @ known + 2.0 * np.eye(4)
+        return np.stack([np.linalg.solve(shared + (known.T * row) @ known, known.T @ row) for row in rows])
+
+    items = torch.randn(liked.shape[1], 4, generator=torch.Generator().manual_seed(5)).double().numpy() / 2
+    for _ in range(2):
+        items = solved(solved(items, liked), liked.T)
+    root = np.linalg.cholesky(0.05 * items.T @ items + 2.0 * np.eye(4))
+    learner = Ials(factors=4, alpha=0.2, fold_alpha=0.05, reg=2.0, iterations=2)
+    found = learner.fit(training(), seed=5).tensors["items"].numpy()
+    np.testing.assert_allclose(found[someone], np.linalg.solve(root, items.T).T, rtol=1e-3, atol=1e-4)
+    assert not found[~someone].any()
 
 
 def factorised(iterations: int) -> tuple[Floats, Floats]:

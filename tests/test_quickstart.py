@@ -57,8 +57,8 @@ def market() -> Dataset:
 def test_the_examples_are_what_the_model_recommends_and_what_the_data_say(market: Dataset) -> None:
     model = Recommender.fit(market, make("item-knn"))
     for example in quickstart.examples(model, market, seed=3):
-        ids = [item["item_id"] for item in example.after]
-        assert ids == model.similar(example.click["item_id"], n=quickstart.BEST)["item_id"].to_list()
+        scores = [item["score"] for item in example.after]
+        assert scores == model.similar(example.click["item_id"], n=quickstart.BEST)["score"].to_list()
         fans = set(market.events.filter(item_id=example.click["item_id"])["user_id"])
         assert example.fans == len(fans)
         assert 0.9 < example.share <= 1.1  # item-kNN knows nothing but the click

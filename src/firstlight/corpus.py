@@ -53,7 +53,7 @@ class Schema:
         events: as clean events; those of other people and those that say nothing about liking are left out.
         """
         place = pl.DataFrame({"item_id": self.item_ids})
-        known, unknown = (events.join(place, on="item_id", how=how) for how in ("semi", "anti"))
+        known, unknown = (events.join(place, on="item_id", how=how, maintain_order="left") for how in ("semi", "anti"))
         tasks = self._tasks(known, users, names, seed)
         return tasks.split(tasks.indptr.diff()).support, unknown
 

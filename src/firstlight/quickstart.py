@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from firstlight import report
+from firstlight.corpus import build_schema
 from firstlight.dataset import Dataset, read_dataset
 from firstlight.datasets.simulated import simulate
 from firstlight.evaluate import Evaluation, cold_user, evaluate
@@ -69,8 +70,6 @@ def marketplace(users: int, seed: int) -> Dataset:
 
 def compare(dataset: Dataset, seed: int) -> Evaluation:
     """The default learner beside three simple ones, for people held out."""
-    from firstlight.corpus import build_schema
-
     corpus = build_schema(dataset).corpus(dataset, seed)
     learners = {name: make(name) for name in dict.fromkeys((*BESIDE, DEFAULT))}
     with shown("Comparing learners") as progress:
@@ -83,8 +82,8 @@ def examples(model: Recommender, dataset: Dataset, seed: int) -> Sequence[Exampl
     liked = model.schema.feedback.grade() > 0
     likes = dataset.events.filter(liked).select("user_id", "item_id").unique()
     fans = likes.group_by("item_id").agg(pl.len().alias("fans"))
-    catalogue = dataset.events.select("item_id").unique() if dataset.items is None else dataset.items
-    items = catalogue.join(fans, on="item_id").sort("item_id")
+    catalogue = model.schema.item_ids.to_frame() if dataset.items is None else dataset.items
+    items = catalogue.join(fans, on="item_id", how="left").with_columns(pl.col("fans").fill_null(0)).sort("item_id")
     before = model.recommend(names=pl.Series([NEWCOMER]), n=len(model.schema.item_ids), seed=seed)
     domains = [items.filter(pl.col("domain") == domain) for domain in DOMAINS]
     clicks = [known.filter(pl.col("fans") >= pl.col("fans").median()).sample(1, seed=seed) for known in domains]
@@ -116,8 +115,9 @@ def _example(
         .sort("rank")
     )
     first = before.head(BEST).join(items, on="item_id", how="left", maintain_order="left")
-    lead = (after["score"] - ranked["score"].mean()).sum()
-    share = parts["part"].sum() / lead if lead else 0.0
+    scores = ranked["score"].to_numpy()
+    lead = float((scores[:BEST] - scores.mean()).sum())
+    share = float(parts["part"].to_numpy().sum()) / lead if lead else 0.0
     return Example(clicked, clicked["fans"], first["title"].to_list(), told.to_dicts(), share)
 
 

@@ -38,9 +38,11 @@ def top(
     if support is not None:
         allowed[support.mask.nonzero()[:, 0], support.items[support.mask]] = -torch.inf
     values, items = _best(allowed, n, keys, seed)
-    order = _chance(keys, items, seed).argsort(1)
-    order = order.gather(1, values.gather(1, order).argsort(dim=1, descending=True, stable=True))
-    lists = items.gather(1, order).masked_fill(values.gather(1, order) == -torch.inf, -1)
+    if bool((values[:, 1:] >= values[:, :-1]).any()):
+        order = _chance(keys, items, seed).argsort(1)
+        order = order.gather(1, values.gather(1, order).argsort(dim=1, descending=True, stable=True))
+        values, items = values.gather(1, order), items.gather(1, order)
+    lists = items.masked_fill(values == -torch.inf, -1)
     return pad(lists, (0, n - lists.shape[1]), value=-1)
 
 

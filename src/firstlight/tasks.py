@@ -193,10 +193,15 @@ def group(
     Events of items outside ``item_ids`` and events of grade 0 are left out.
     """
     place = pl.DataFrame({"item_id": item_ids, "item": np.arange(len(item_ids))})
-    kept = events.lazy().filter(pl.col("grade") != 0).join(place.lazy(), on="item_id", how="inner").collect()
+    kept = (
+        events.lazy()
+        .filter(pl.col("grade") != 0)
+        .join(place.lazy(), on="item_id", how="inner", maintain_order="left")
+        .collect()
+    )
     who = kept[by].unique().sort() if names is None else pl.Series("name", names, dtype=pl.String)
     owner = pl.DataFrame({by: who, "owner": np.arange(len(who))})
-    kept = kept.join(owner, on=by, how="inner")
+    kept = kept.join(owner, on=by, how="inner", maintain_order="left")
     kept = kept.with_columns(pl.Series("_tie", np.random.default_rng(seed).random(kept.height)))
     order = ["owner", "time", "_tie"] if "time" in kept.columns else ["owner", "_tie"]
     kept = kept.sort(order, nulls_last=True)

@@ -26,4 +26,4 @@ def check(
         Console(highlight=False).print(dataset.report.render())
     if dataset.rejected.height:
         write_rejected(dataset, rejected)
-        note(f"The {dataset.rejected.height:,} bad rows are in {rejected}.")
+        note(f"Bad rows ({dataset.rejected.height:,}) are in {rejected}.")

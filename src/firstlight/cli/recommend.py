@@ -1,7 +1,7 @@
 """``firstlight recommend``: lists for anybody, from what is known of them now."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import polars as pl
 import typer
@@ -10,10 +10,13 @@ from firstlight.cli.group import note
 from firstlight.cli.lists import STDOUT, check_name, write_lists
 from firstlight.cli.options import Columns, Seed, Threads, check_file, use_threads
 from firstlight.dataset import read_events, read_items, read_users
-from firstlight.errors import SettingsError
+from firstlight.errors import DataError, SettingsError
 from firstlight.progress import shown
 from firstlight.reading import STDIN
 from firstlight.tables import Table
+
+if TYPE_CHECKING:
+    from firstlight.recommender import Recommender
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder that `firstlight train` wrote.")]
 SupportFile = Annotated[
@@ -57,9 +60,9 @@ def recommend(
     with shown(f"Recommending with {model}"):
         recommender = Recommender.load(model)
         events = NO_EVENTS if events is None else events
-        _tell_unknown(recommender.unknown(events["item_id"]), "items of the support are unknown to the model")
+        _tell_unknown(recommender, events["item_id"], "items of the support")
         if chosen is not None:
-            _tell_unknown(recommender.unknown(chosen), "candidates are unknown to the model and cannot be recommended")
+            _tell_unknown(recommender, chosen, "candidates, which cannot be recommended")
         lists = recommender.recommend(events, known, n=n, candidates=chosen, seed=seed)
         if explain:
             lists = in_words(reasons(recommender, lists, events, known, seed=seed), lists, recommender.items)
@@ -80,13 +83,17 @@ def _check(support: Path | None, users: Path | None, candidates: Path | None, ou
 
 
 def _read(table: Table) -> pl.DataFrame:
-    """The rows that can be used; the others are counted on standard error."""
-    for kind in table.report.rejected:
-        first = f"{kind.reason} (the first: row {kind.example_row:,})"
-        note(f"{table.report.file}: {kind.count:,} rows are not used, {first}.")
+    """The rows that can be used; the others are counted on standard error. Raises DataError where none can."""
+    report = table.report
+    for kind in report.rejected:
+        what = f"{report.file}: {kind.count:,} of {report.read:,} rows are not used, {kind.reason}"
+        if not report.accepted:
+            raise DataError(f"{what} (the first: row {kind.example_row:,}); {kind.remedy}.")
+        note(f"{what} (the first: row {kind.example_row:,}).")
     return table.frame
 
 
-def _tell_unknown(item_ids: pl.Series, what: str) -> None:
-    if len(item_ids):
-        note(f"{len(item_ids):,} {what}, such as {item_ids[0]!r}.")
+def _tell_unknown(recommender: "Recommender", item_ids: pl.Series, what: str) -> None:
+    unknown = recommender.unknown(item_ids)
+    if len(unknown):
+        note(f"Unknown to the model: {len(unknown):,} of {item_ids.n_unique():,} {what}, such as {unknown[0]!r}.")

@@ -58,7 +58,9 @@ def train(
     use_threads(threads)
     dataset = read(data, columns)
     if dataset.rejected.height:
-        note(f"{dataset.rejected.height:,} rows cannot be used: `firstlight check {data}` says which and why.")
+        read_rows = sum(file.read for file in dataset.report.files)
+        what = f"{dataset.rejected.height:,} of {read_rows:,} rows cannot be used"
+        note(f"{what}: `firstlight check {data}` says which and why.")
     start = time.monotonic()
     with shown(f"Training {chosen.name}") as progress:
         budget = Budget(time_budget)

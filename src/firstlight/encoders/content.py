@@ -45,7 +45,7 @@ class ContentEncoder:
         items: item_id, one row each, and any of the columns the encoder has learned from.
         """
         rows = pl.DataFrame({"item_id": item_ids}).with_columns(row=pl.int_range(pl.len()))
-        known = items.join(rows, on="item_id", how="inner", maintain_order="left")
+        known = items.join(rows, on="item_id", how="inner")
         places = self.vocabulary.with_columns(column=pl.int_range(pl.len()))
         parts = [
             _terms(part, self.columns).join(places, on="term").group_by("row", "column").agg(pl.len(), pl.first("idf"))

@@ -35,6 +35,10 @@ class Covered(Preference):
         known = support.mask & (place >= 0)
         self.column, self.weight = place.clamp(min=0), torch.where(known, support.grades, 0.0)
 
+    def covers_as(self, other: "Covered") -> bool:
+        """Whether both cover the same items, in the same order."""
+        return torch.equal(self.tensors["chosen"], other.tensors["chosen"])
+
     @abstractmethod
     def covered(self) -> Tensor:
         """(T, M): the scores of the chosen items."""

@@ -81,38 +81,53 @@ class Engine(Learner):
             name: {"learner": prior.learner, "settings": prior.settings, "facts": dict(prior.facts)}
             for name, prior in priors.items()
         }
-        return self.prior({**tensors, "weights": weights}, anchors=list(anchors), members=members)
+        # A row for every number of events up to the last anchor, which also serves all larger ones.
+        table = interpolated(anchors, weights, torch.arange(anchors[-1] + 1))
+        return self.prior({**tensors, "weights": table}, anchors=list(anchors), members=members)
 
     def adapt(self, prior: Prior, support: Support) -> "EnginePreference":
-        weights = interpolated(prior.facts["anchors"], prior.tensors["weights"], support.shots())
+        table = prior.tensors["weights"]
+        weights = table[support.shots().clamp(max=len(table) - 1)]
         parts = []
         for place, (name, member) in enumerate(prior.facts["members"].items()):
             if not len(support) or weights[:, place].any():
                 tensors = {k[len(name) + 1 :]: v for k, v in prior.tensors.items() if k.startswith(f"{name}/")}
-                learner = MEMBERS[member["learner"]](**member["settings"])
                 own = Prior(member["learner"], member["settings"], tensors, member["facts"])
-                parts.append((weights[:, place], learner.adapt(own, support)))
+                parts.append((weights[:, place], MEMBERS[member["learner"]].adapt(own, support)))
         return EnginePreference(parts)
 
 
-MEMBERS: Mapping[str, type[Learner]] = {
-    member.name: member for member in (Popular, FewshotEase, ItemKnn, ContentKnn, Gaussian, SetEncoder)
+MEMBERS: Mapping[str, Learner] = {
+    member.name: member() for member in (Popular, FewshotEase, ItemKnn, ContentKnn, Gaussian, SetEncoder)
 }
+"""By name. What they learned is in the prior: adapting needs none of their settings."""
 
 
 class EnginePreference(Preference):
-    """parts: (weight (T,), the member's preference). Those that cover the same items are added up on these alone."""
+    """parts: (weight (T,), the member's preference). Those that cover the same items are added up on these alone.
+
+    Members that had no time to learn from everybody may cover other items than the rest.
+    """
 
     def __init__(self, parts: Sequence[tuple[Tensor, Preference]]) -> None:
-        self._covered = [(weight, part) for weight, part in parts if isinstance(part, Covered)]
-        self._whole = [(weight, part) for weight, part in parts if not isinstance(part, Covered)]
+        self._covered: list[tuple[Tensor, Covered]] = []
+        self._whole: list[tuple[Tensor, Preference]] = []
+        for weight, part in parts:
+            if isinstance(part, Covered) and (not self._covered or part.covers_as(self._covered[0][1])):
+                self._covered.append((weight, part))
+            else:
+                self._whole.append((weight, part))
 
     def scores(self) -> Tensor:
         """(T, N): the weighted sum of the members' scores."""
-        parts = [part.scores().mul_(weight[:, None]) for weight, part in self._whole]
-        total = self._together() if self._covered else parts.pop()
-        for part in parts:
-            total += part
+        whole = list(self._whole)
+        if self._covered:
+            total = self._together()
+        else:
+            weight, part = whole.pop()
+            total = part.scores() * weight[:, None]
+        for weight, part in whole:
+            total.addcmul_(part.scores(), weight[:, None])
         return total
 
     def _together(self) -> Tensor:

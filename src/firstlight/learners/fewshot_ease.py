@@ -181,8 +181,11 @@ class LinearPreference(Covered):
     def covered(self) -> Tensor:
         """(T, M): see `FewshotEase`."""
         base = known_of(self.support.profile, self.tensors["means"]) @ self.tensors["known"]
-        touched, slot = self.column.unique(return_inverse=True)
-        weight = torch.zeros(len(base), len(touched)).scatter_add_(1, slot, self.weight)
+        if len(base) == 1:
+            touched, weight = self.column[0], self.weight
+        else:
+            touched, slot = self.column.unique(return_inverse=True)
+            weight = torch.zeros(len(base), len(touched)).scatter_add_(1, slot, self.weight)
         return torch.addmm(base, weight, self.tensors["item_item"][touched].float())
 
     def contributions(self, items: Tensor) -> Tensor:
