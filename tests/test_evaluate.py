@@ -546,12 +546,13 @@ def test_json_holds_everything(evaluation, tmp_path):
 
 
 def test_a_file_that_cannot_be_written_is_one_sentence_and_leaves_nothing(evaluation, tmp_path):
-    with pytest.raises(DataError, match="name a file in a folder that exists"):
-        report.write_json(evaluation, tmp_path / "nowhere" / "report.json")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingsError, match=r"report\.json cannot be written .*: choose another place"):
+        report.write_json(evaluation, tmp_path / "file" / "report.json")
     (tmp_path / "taken").mkdir()
-    with pytest.raises(DataError, match="taken cannot be written"):
+    with pytest.raises(SettingsError, match="taken cannot be written"):
         report.write_json(evaluation, tmp_path / "taken")
-    assert [entry.name for entry in tmp_path.iterdir()] == ["taken"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "taken"]
 
 
 def test_a_report_that_is_there_stays_whole_when_writing_fails(evaluation, tmp_path, monkeypatch):
@@ -561,6 +562,6 @@ def test_a_report_that_is_there_stays_whole_when_writing_fails(evaluation, tmp_p
     path = tmp_path / "report.json"
     path.write_text("old")
     monkeypatch.setattr("os.replace", full)
-    with pytest.raises(DataError, match=r"report.json cannot be written \(No space left on device\)"):
+    with pytest.raises(SettingsError, match=r"report.json cannot be written \(No space left on device\)"):
         report.write_json(evaluation, path)
     assert [entry.name for entry in tmp_path.iterdir()] == ["report.json"] and path.read_text() == "old"

@@ -14,8 +14,8 @@ from conftest import ROOT
 
 LAYERS = (
     "errors settings files manifest modelfile textlines reading columns times tables events catalogue datareport "
-    "dataset datasets tasks encoders corpus models learners ranking recommender explain explore evaluate report "
-    "distribute federate store serve progress quickstart cli"
+    "dataset datasets tasks encoders corpus learners ranking recommender explain evaluate report "
+    "progress quickstart cli"
 ).split()
 """From the bottom up. A module imports from its own layer and from those before it."""
 

@@ -63,6 +63,7 @@ def save(
     with replacing(folder) as written:
         written.mkdir()
         save_file(_unshared(dense), written / TENSORS)
+        (written / TENSORS).chmod(0o644)  # it is written for its owner alone, but others may serve it
         for name, table in (tables or {}).items():
             _write_table(written, name, table)
         manifest = Manifest(

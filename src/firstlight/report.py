@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from firstlight.errors import DataError
 from firstlight.evaluate import Cell, Evaluation, Row
 from firstlight.evaluate.metrics import MAIN, METRICS
+from firstlight.files import replacing
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -50,19 +49,9 @@ def details(evaluation: Evaluation, shots: int | None = None) -> Table:
 
 
 def write_json(evaluation: Evaluation, path: Path | str) -> None:
-    """Write all of the evaluation to ``path``: whole, or not at all.
-
-    Raises DataError if the file cannot be written.
-    """
-    target = Path(path)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        part.write_text(json.dumps(evaluation.to_dict(), indent=1, allow_nan=False, ensure_ascii=False), "utf-8")
-        os.replace(part, target)
-    except OSError as error:
-        raise DataError(f"{target} cannot be written ({error.strerror}); name a file in a folder that exists") from None
-    finally:
-        part.unlink(missing_ok=True)
+    """Write all of the evaluation to ``path``: whole, or not at all. Raises SettingsError if that cannot be."""
+    with replacing(path) as unfinished:
+        unfinished.write_text(json.dumps(evaluation.to_dict(), indent=1, allow_nan=False, ensure_ascii=False), "utf-8")
 
 
 def _frame(title: str, caption: str | None) -> Table:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -14,7 +15,7 @@ from firstlight.evaluate.metrics import MAIN, coverage
 from firstlight.evaluate.protocols import SHOTS, ColdUser, cold_user
 from firstlight.evaluate.ranking import rank
 from firstlight.evaluate.tuning import Tuned, measure, tune
-from firstlight.learners.base import Budget, Learner, Progress, silent
+from firstlight.learners.base import Budget, Learner, Progress, progress_between, silent
 from firstlight.ranking import top
 from firstlight.tasks import Corpus
 
@@ -94,7 +95,7 @@ def evaluate(
     seconds = (budget or Budget()).seconds
     judged: dict[str, _Judged | FirstlightError] = {}
     for place, (name, learner) in enumerate(learners.items()):
-        steps = _part(progress, place / len(learners), 1 / len(learners))
+        steps = partial(progress_between, progress, place / len(learners), (place + 1) / len(learners))
         try:
             tuned = tune(learner, corpus, protocol, seed=seed, seconds=seconds, progress=steps)
             judged[name] = _judge(tuned, corpus, protocol, seed)
@@ -167,10 +168,6 @@ def _sizes(corpus: Corpus, protocol: ColdUser) -> Mapping[str, int]:
         "items": corpus.n_items,
         "likes": int((corpus.tasks.grades > 0).sum()),
     }
-
-
-def _part(progress: Progress, start: float, width: float) -> Progress:
-    return lambda step, share: progress(step, start + width * share)
 
 
 def _version() -> str:

@@ -30,9 +30,11 @@ TRIFLE = 0.02
 
 
 class Engine(Learner):
-    """shots: for which numbers of events a few-shot EASE is fitted. encoders: how many set encoders, of different
-    seeds. gaussians: how many Gaussian heads. gaussian_steps, encoder_steps: of their training. max_items: how many of the most liked items the members that need dense
-    matrices cover; the votes cover all.
+    """Scores are weighted sums; they order the items of one person.
+
+    shots: for which numbers of events a few-shot EASE is fitted. encoders: how many set encoders, of different seeds;
+    gaussians: how many Gaussian heads. encoder_steps, gaussian_steps: of their training. max_items: how many of the
+    most liked items the members that need dense matrices cover; the votes cover all.
     """
 
     name: ClassVar[str] = "engine"

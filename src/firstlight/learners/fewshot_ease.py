@@ -184,7 +184,7 @@ class LinearPreference(Covered):
         if len(base) == 1:
             touched, weight = self.column[0], self.weight
         else:
-            touched, slot = self.column.unique(return_inverse=True)
+            touched, slot = torch.unique(self.column, return_inverse=True)
             weight = torch.zeros(len(base), len(touched)).scatter_add_(1, slot, self.weight)
         return torch.addmm(base, weight, self.tensors["item_item"][touched].float())
 

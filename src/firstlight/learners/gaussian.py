@@ -119,4 +119,5 @@ def leading_vectors(corpus: Corpus, chosen: Tensor, size: int, chance: torch.Gen
         basis = torch.linalg.qr(matrix @ basis).Q
     values, rotation = torch.linalg.eigh(basis.T @ matrix @ basis)
     vectors: Tensor = (basis @ rotation[:, -size:]) * values[-size:].clamp(min=0) ** 0.25
-    return vectors / vectors.norm(dim=1).mean().clamp(min=1e-9)
+    length: Tensor = vectors.norm(dim=1).mean()
+    return vectors / length.clamp(min=1e-9)
