@@ -27,6 +27,8 @@ from firstlight.tasks import Corpus, Support, TaskBatch
 
 TRIFLE = 0.02
 """A member whose weight is below this at every anchor is left out."""
+HASTE = 1.2
+"""Learning again is begun only with so many times the seconds that it took before."""
 
 
 class Engine(Learner):
@@ -54,13 +56,13 @@ class Engine(Learner):
             return self._prior({"popular": Popular().fit(corpus)}, [0], torch.ones(1, 1))
         rest, cases = people.training(corpus), people.cases(corpus)
         members = self._members(rest, cases, budget.share(0.3), progress)
-        priors = learned(members, rest, seed, budget.share(0.7), partial(progress_between, progress, 0.35, 0.65))
+        priors, took = learned(members, rest, seed, budget.share(0.7), partial(progress_between, progress, 0.35, 0.65))
         members = {name: member for name, member in members.items() if name in priors}
         progress("weights of the members", 0.65)
         anchors, weights = weigh(members, priors, cases, seed)
         said = weights.any(0)
         members = {name: member for (name, member), says in zip(members.items(), said, strict=True) if says}
-        final = learned(members, corpus, seed, budget, partial(progress_between, progress, 0.7, 1.0))
+        final, _ = learned(members, corpus, seed, budget, partial(progress_between, progress, 0.7, 1.0), took)
         return self._prior({name: final.get(name, priors[name]) for name in members}, anchors, weights[:, said])
 
     def _members(
@@ -142,21 +144,33 @@ class EnginePreference(Preference):
 
 
 def learned(
-    members: Mapping[str, Learner], corpus: Corpus, seed: int, budget: Budget, progress: Progress
-) -> dict[str, Prior]:
-    """What each member learns from the corpus, the closed forms first; those for which no time is left are missing."""
+    members: Mapping[str, Learner],
+    corpus: Corpus,
+    seed: int,
+    budget: Budget,
+    progress: Progress,
+    took: Mapping[str, float] | None = None,
+) -> tuple[dict[str, Prior], dict[str, float]]:
+    """What each member learns from the corpus, the closed forms first, and the seconds that each took.
+
+    Members for which no time is left are missing. took: the seconds that each took before; one that would now be cut
+    short is left out rather than learned by halves.
+    """
     priors: dict[str, Prior] = {}
+    seconds: dict[str, float] = {}
     dense = {name: member for name, member in members.items() if isinstance(member, FewshotEase)}
     data = moments(corpus, next(iter(dense.values())).max_items) if dense else None
     for number, (name, member) in enumerate(members.items()):
-        if priors and not budget.left():
-            break
+        before = budget.left()
+        if (priors or took) and before <= HASTE * (took or {}).get(name, 0.0):
+            continue
         progress(f"learning: {name}", number / len(members))
         if isinstance(member, FewshotEase) and data is not None:
             priors[name] = member.solve(data)
         else:
-            priors[name] = member.fit(corpus, seed=seed + number, budget=budget.share(0.7))
-    return priors
+            priors[name] = member.fit(corpus, seed=seed + number, budget=budget.share(1.0 if took else 0.7))
+        seconds[name] = before - budget.left()
+    return priors, seconds
 
 
 def weigh(
