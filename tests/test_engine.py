@@ -17,8 +17,10 @@ from firstlight.learners.engine import Engine
 from firstlight.learners.episodes import descend, dropped, episodes, query_loss
 from firstlight.learners.fewshot_ease import FewshotEase
 from firstlight.learners.gaussian import Gaussian
+from firstlight.learners.popular import Popular
 from firstlight.learners.set_encoder import SetEncoder
 from firstlight.learners.validation import better, climb, people_of_validation
+from firstlight.ranking import top
 from firstlight.tasks import Support, TaskBatch
 
 QUICK = Engine(gaussian_steps=10, encoder_steps=10, shots=(1, 5))
@@ -198,11 +200,23 @@ def test_too_few_people_get_popularity() -> None:
     assert int(QUICK.adapt(prior, nobody).scores().argmax()) == 1
 
 
+def test_strangers_of_whom_nothing_is_known_get_no_worse_than_popularity() -> None:
+    corpus, people = simulated()
+    prior = QUICK.fit(training(), seed=1)
+    batch = people.cases(corpus, people.test, 0)
+    hits = [
+        match(top(learner.adapt(known, batch.support.without_profile()).scores(), 10), batch.query, batch.query_mask)
+        for learner, known in ((QUICK, prior), (Popular(), Popular().fit(training())))
+    ]
+    ours, popular = (float(reference(hit, batch.query_mask.sum(1), 10).mean()) for hit in hits)
+    assert ours > 0.9 * popular
+
+
 def test_members_may_cover_different_items() -> None:
     corpus, few = training(), FewshotEase(max_items=60)
     priors = {"whole": FewshotEase().fit(corpus), "part": few.fit(corpus)}
     known = corpus.tasks.likes().split(3).support
-    both = QUICK._prior(priors, [0], torch.tensor([[1.0, 2.0]]))
+    both = QUICK._prior(priors, [0], torch.tensor([[[1.0, 2.0]], [[1.0, 2.0]]]))
     apart = FewshotEase().adapt(priors["whole"], known).scores() + 2 * few.adapt(priors["part"], known).scores()
     torch.testing.assert_close(QUICK.adapt(both, known).scores(), apart)
 
@@ -210,6 +224,6 @@ def test_members_may_cover_different_items() -> None:
 def test_members_without_a_say_are_left_out() -> None:
     prior = QUICK.fit(training(), seed=0)
     weights, members = prior.tensors["weights"], prior.facts["members"]
-    assert weights.shape == (prior.facts["anchors"][-1] + 1, len(members))
-    assert bool(weights.any(0).all())
+    assert weights.shape == (2, prior.facts["anchors"][-1] + 1, len(members))
+    assert bool(weights.any(0).any(0).all())
     assert {name.partition("/")[0] for name in prior.tensors} == {*members, "weights"}

@@ -7,6 +7,7 @@ members learn from everybody. Stacking by episodes: Wolpert (1992) with the task
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
@@ -40,7 +41,7 @@ class Engine(Learner):
     """
 
     name: ClassVar[str] = "engine"
-    summary: ClassVar[str] = "the default: all of the best together, weighted by how many events there are"
+    summary: ClassVar[str] = "all of the best together, weighted by how many events there are"
 
     shots: tuple[int, ...] = (1, 3, 8)
     encoders: int = 1
@@ -53,17 +54,17 @@ class Engine(Learner):
         budget = budget or Budget()
         people = people_of_validation(corpus, seed)
         if people is None:
-            return self._prior({"popular": Popular().fit(corpus)}, [0], torch.ones(1, 1))
+            return self._prior({"popular": Popular().fit(corpus)}, [0], torch.ones(2, 1, 1))
         rest, cases = people.training(corpus), people.cases(corpus)
         members = self._members(rest, cases, budget.share(0.3), progress)
         priors, took = learned(members, rest, seed, budget.share(0.7), partial(progress_between, progress, 0.35, 0.65))
         members = {name: member for name, member in members.items() if name in priors}
         progress("weights of the members", 0.65)
         anchors, weights = weigh(members, priors, cases, seed)
-        said = weights.any(0)
+        said = weights.any(0).any(0)
         members = {name: member for (name, member), says in zip(members.items(), said, strict=True) if says}
         final, _ = learned(members, corpus, seed, budget, partial(progress_between, progress, 0.7, 1.0), took)
-        return self._prior({name: final.get(name, priors[name]) for name in members}, anchors, weights[:, said])
+        return self._prior({name: final.get(name, priors[name]) for name in members}, anchors, weights[..., said])
 
     def _members(
         self, rest: Corpus, cases: Mapping[int, TaskBatch], budget: Budget, progress: Progress
@@ -86,12 +87,12 @@ class Engine(Learner):
             for name, prior in priors.items()
         }
         # A row for every number of events up to the last anchor, which also serves all larger ones.
-        table = interpolated(anchors, weights, torch.arange(anchors[-1] + 1))
+        table = torch.stack([interpolated(anchors, part, torch.arange(anchors[-1] + 1)) for part in weights])
         return self.prior({**tensors, "weights": table}, anchors=list(anchors), members=members)
 
     def adapt(self, prior: Prior, support: Support) -> "EnginePreference":
         table = prior.tensors["weights"]
-        weights = table[support.shots().clamp(max=len(table) - 1)]
+        weights = table[support.profile.any(1).long(), support.shots().clamp(max=table.shape[1] - 1)]
         parts = []
         for place, (name, member) in enumerate(prior.facts["members"].items()):
             if not len(support) or weights[:, place].any():
@@ -176,7 +177,19 @@ def learned(
 def weigh(
     members: Mapping[str, Learner], priors: Mapping[str, Prior], cases: Mapping[int, TaskBatch], seed: int
 ) -> tuple[list[int], Tensor]:
-    """The anchors, and (A, members) weights that are already divided by the scale of the member's scores."""
+    """The anchors, and (2, A, members) weights that are already divided by the scale of the member's scores.
+
+    The first are for people of whom only events are known, the second for people with a profile.
+    """
+    strangers = {shots: replace(batch, support=batch.support.without_profile()) for shots, batch in cases.items()}
+    known = any(bool(batch.support.profile.any()) for batch in cases.values())
+    first = _weigh(members, priors, strangers, seed)
+    return list(cases), torch.stack([first, _weigh(members, priors, cases, seed) if known else first])
+
+
+def _weigh(
+    members: Mapping[str, Learner], priors: Mapping[str, Prior], cases: Mapping[int, TaskBatch], seed: int
+) -> Tensor:
     rows, start = [], None
     for shots, batch in cases.items():
         able = [name for name, member in members.items() if shots or not isinstance(member, ItemKnn | ContentKnn)]
@@ -184,4 +197,4 @@ def weigh(
         start = choose(listed, start, seed)
         said = {name: start[name] / listed.scales[name] for name in able if start[name] >= TRIFLE}
         rows.append([said.get(name, 0.0) for name in members])
-    return list(cases), torch.tensor(rows)
+    return torch.tensor(rows)
