@@ -94,7 +94,7 @@ def test_imports_have_no_cycle() -> None:
     ("text", "fault"),
     [
         ("from firstlight.cli import main", "imports firstlight.cli"),
-        ("def late():\n    import firstlight.serve", "imports firstlight.serve"),
+        ("def late():\n    import firstlight.report", "imports firstlight.report"),
         ("from firstlight import cli", "imports firstlight.cli"),
         ("from firstlight import Recommender", "imports firstlight,"),
         ("from firstlight import errors", ""),
@@ -103,7 +103,7 @@ def test_imports_have_no_cycle() -> None:
 def test_an_upward_import_is_noticed(tmp_path: Path, text: str, fault: str) -> None:
     package = tmp_path / "firstlight"
     package.mkdir()
-    for name in ("__init__", "errors", "cli", "serve"):
+    for name in ("__init__", "errors", "cli", "report"):
         (package / f"{name}.py").touch()
     (package / "tasks.py").write_text(text)
     faults = layer_faults(modules(tmp_path))
