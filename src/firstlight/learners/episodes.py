@@ -31,7 +31,7 @@ class Episode:
 
 
 def episodes(corpus: Corpus, chosen: Tensor, size: int, most: int, seed: int) -> Iterator[Episode]:
-    """Endless batches of ``size`` people with at least three likes.
+    """Endless batches of ``size`` people with at least three likes, or of all people where there are fewer.
 
     The number of events is log-uniform in 1..``most``, less for people who have less, and sometimes 0.
     """
@@ -42,6 +42,7 @@ def episodes(corpus: Corpus, chosen: Tensor, size: int, most: int, seed: int) ->
     able = (counts >= 3).nonzero()[:, 0]
     if not len(able):
         able = (counts > 0).nonzero()[:, 0]
+    size = min(size, len(able))
     while len(able):
         people = able[torch.randint(len(able), (size,), generator=chance)]
         has = counts[people]
