@@ -1,6 +1,6 @@
 """The default learner through the command line, judged from outside: cut, train, recommend at each k, score.
 
-    python benchmarks/judged.py JUDGE DATA [--seed 0] [--baselines] [--train-option --time-budget=120 ...]
+    python benchmarks/judged.py JUDGE DATA [--seed 0] [--baselines] [--train-option=--time-budget=120 ...]
 
 JUDGE is a script with `cut DATA OUT --seed N`, `score OUT/kK RECS` and `baselines OUT`; DATA a folder in the plain
 layout. Every judged person is named in USERS, with what the users file of the cut says of them. Prints one JSON line.
@@ -67,7 +67,7 @@ def main() -> None:
     options.add_argument("data", type=Path)
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--baselines", action="store_true", help="also the judge's tuned baselines (needs scipy)")
-    options.add_argument("--train-option", nargs="*", default=[], help="passed on to `firstlight train`")
+    options.add_argument("--train-option", action="append", default=[], help="passed on to `firstlight train`")
     chosen = options.parse_args()
     print(json.dumps(judge(chosen.judge, chosen.data, chosen.seed, chosen.train_option, chosen.baselines)))
 
