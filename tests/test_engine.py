@@ -10,7 +10,7 @@ from torch import Tensor
 
 from firstlight.evaluate.metrics import match
 from firstlight.evaluate.metrics import ndcg as reference
-from firstlight.learners import blend, gaussian, set_encoder
+from firstlight.learners import blend, gaussian
 from firstlight.learners.base import Budget
 from firstlight.learners.cooccurrence import gram, most_liked
 from firstlight.learners.engine import Engine
@@ -52,18 +52,15 @@ def doubles(start: dict[str, Tensor]) -> dict[str, Tensor]:
 def test_gradients_are_those_of_finite_differences(kind: str) -> None:
     chance = torch.Generator().manual_seed(2)
     corpus = tiny([[0, 1, 2, 3], [1, 2, 4], [0, 3, 4], [2, 3]], 5)
-    if kind == "gaussian":
-        start = Gaussian(embedding_size=3)._start(corpus, torch.arange(5), chance)
-    else:
-        start = SetEncoder(embedding_size=3, hidden=4)._start(5, 0, chance)
-    logits = gaussian.logits if kind == "gaussian" else set_encoder.logits
+    learner = Gaussian(embedding_size=3) if kind == "gaussian" else SetEncoder(embedding_size=3, hidden=4)
+    start = learner.start(corpus, torch.arange(5), chance)
     weights = doubles({key: value for key, value in start.items() if value.numel()})
     columns, weight = torch.tensor([[0, 1], [2, 0]]), torch.tensor([[1.0, 1.0], [1.0, 0.0]]).double()
     profile, left = torch.zeros(2, 0).double(), torch.tensor([[0, 0, 1, 1, 0], [0, 1, 0, 0, 1]]).double()
 
     def loss(*values: Tensor) -> Tensor:
         named = {**dict(zip(weights, values, strict=True)), "profile": torch.zeros(0, 3).double()}
-        return (torch.log_softmax(logits(named, columns, weight, profile), 1) * left).sum()
+        return (torch.log_softmax(learner.logits(named, columns, weight, profile), 1) * left).sum()
 
     assert torch.autograd.gradcheck(loss, tuple(weights.values()), eps=1e-6, atol=1e-6)
 

@@ -17,49 +17,23 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from firstlight.learners.base import Budget, Learner, Prior, Progress, silent
-from firstlight.learners.cooccurrence import gram, likes_of, most_liked
-from firstlight.learners.episodes import descend, dropped, episodes
-from firstlight.learners.softmax import SoftmaxPreference, background
-from firstlight.tasks import Corpus, Support
+from firstlight.learners.cooccurrence import gram, likes_of
+from firstlight.learners.episodes import dropped
+from firstlight.learners.softmax import SoftmaxLearner
+from firstlight.tasks import Corpus
 
 
-class Gaussian(Learner):
-    """Scores estimate the probability that the person likes the item: a softmax times the usual number of likes.
-
-    embedding_size: rank of the kernel. drop: dropout on the person's vector. steps, batch: of training; most: the
-    largest support trained on. max_items: how many of the most liked items have vectors; the others are scored by
-    popularity alone.
-    """
+class Gaussian(SoftmaxLearner):
+    """embedding_size: the rank of the kernel. The other settings are those of `SoftmaxLearner`."""
 
     name: ClassVar[str] = "gaussian"
     summary: ClassVar[str] = "item vectors trained end to end through the closed-form Gaussian solve"
 
     embedding_size: int = 64
-    drop: float = 0.3
     steps: int = 220
-    batch: int = 512
-    most: int = 20
     learning_rate: float = 1e-2
-    max_items: int = 8_000
 
-    def fit(self, corpus: Corpus, *, seed: int = 0, budget: Budget | None = None, progress: Progress = silent) -> Prior:
-        chosen = most_liked(corpus.tasks, corpus.n_items, self.max_items)
-        chance = torch.Generator().manual_seed(seed)
-        fixed = background(corpus, chosen)
-        weights = descend(
-            self._start(corpus, chosen, chance),
-            episodes(corpus, chosen, self.batch, self.most, seed),
-            lambda w, e: logits(w, e.columns, e.mask, e.profile, self.drop, chance) + fixed["log_popularity"],
-            steps=self.steps,
-            learning_rate=self.learning_rate,
-            budget=budget,
-            progress=progress,
-            name=self.name,
-        )
-        return self.prior({**fixed, **weights})
-
-    def _start(self, corpus: Corpus, chosen: Tensor, chance: torch.Generator) -> dict[str, Tensor]:
+    def start(self, corpus: Corpus, chosen: Tensor, chance: torch.Generator) -> dict[str, Tensor]:
         vectors = leading_vectors(corpus, chosen, self.embedding_size, chance)
         terms = corpus.tasks.profile.shape[1]
         return {
@@ -72,23 +46,16 @@ class Gaussian(Learner):
             "log_gain": torch.tensor(1.0),
         }
 
-    def adapt(self, prior: Prior, support: Support) -> SoftmaxPreference:
-        return SoftmaxPreference(
-            prior, support, lambda columns, weight: logits(prior.tensors, columns, weight, support.profile)
-        )
-
-
-def logits(
-    weights: Mapping[str, Tensor],
-    columns: Tensor,
-    weight: Tensor,
-    profile: Tensor,
-    drop: float = 0.0,
-    chance: torch.Generator | None = None,
-) -> Tensor:
-    """(T, M) from columns (T, S), their weights (T, S; 0 where masked) and profiles (T, P)."""
-    person = dropped(solve(weights, columns, weight) + profile @ weights["profile"], drop, chance)
-    return person @ weights["readout"].T + weights["bias"]
+    def logits(
+        self,
+        weights: Mapping[str, Tensor],
+        columns: Tensor,
+        weight: Tensor,
+        profile: Tensor,
+        chance: torch.Generator | None = None,
+    ) -> Tensor:
+        person = dropped(solve(weights, columns, weight) + profile @ weights["profile"], self.drop, chance)
+        return person @ weights["readout"].T + weights["bias"]
 
 
 def solve(weights: Mapping[str, Tensor], columns: Tensor, weight: Tensor) -> Tensor:

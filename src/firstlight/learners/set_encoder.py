@@ -11,50 +11,24 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from firstlight.learners.base import Budget, Learner, Prior, Progress, silent
-from firstlight.learners.cooccurrence import most_liked
-from firstlight.learners.episodes import descend, dropped, episodes
-from firstlight.learners.softmax import SoftmaxPreference, background
-from firstlight.tasks import Corpus, Support
+from firstlight.learners.episodes import dropped
+from firstlight.learners.softmax import SoftmaxLearner
+from firstlight.tasks import Corpus
 
 
-class SetEncoder(Learner):
-    """Scores estimate the probability that the person likes the item: a softmax times the usual number of likes.
-
-    embedding_size: of the item vectors. hidden: of the layer. drop: dropout. steps, batch: of training; most: the
-    largest support trained on. max_items: how many of the most liked items have vectors; the others are scored by
-    popularity alone.
-    """
+class SetEncoder(SoftmaxLearner):
+    """hidden: width of the layer. The other settings are those of `SoftmaxLearner`."""
 
     name: ClassVar[str] = "set-encoder"
     summary: ClassVar[str] = "mean of item vectors and profile through one layer, trained on episodes"
 
     embedding_size: int = 128
     hidden: int = 192
-    drop: float = 0.3
     steps: int = 500
-    batch: int = 512
-    most: int = 20
     learning_rate: float = 3e-3
-    max_items: int = 8_000
 
-    def fit(self, corpus: Corpus, *, seed: int = 0, budget: Budget | None = None, progress: Progress = silent) -> Prior:
-        chosen = most_liked(corpus.tasks, corpus.n_items, self.max_items)
-        chance = torch.Generator().manual_seed(seed)
-        fixed = background(corpus, chosen)
-        weights = descend(
-            self._start(len(chosen), corpus.tasks.profile.shape[1], chance),
-            episodes(corpus, chosen, self.batch, self.most, seed),
-            lambda w, e: logits(w, e.columns, e.mask, e.profile, self.drop, chance) + fixed["log_popularity"],
-            steps=self.steps,
-            learning_rate=self.learning_rate,
-            budget=budget,
-            progress=progress,
-            name=self.name,
-        )
-        return self.prior({**fixed, **weights})
-
-    def _start(self, items: int, terms: int, chance: torch.Generator) -> dict[str, Tensor]:
+    def start(self, corpus: Corpus, chosen: Tensor, chance: torch.Generator) -> dict[str, Tensor]:
+        items, terms = len(chosen), corpus.tasks.profile.shape[1]
         size, hidden = self.embedding_size, self.hidden
         return {
             "inputs": 0.05 * torch.randn(items, size, generator=chance),
@@ -65,24 +39,17 @@ class SetEncoder(Learner):
             "bias": torch.zeros(items),
         }
 
-    def adapt(self, prior: Prior, support: Support) -> SoftmaxPreference:
-        return SoftmaxPreference(
-            prior, support, lambda columns, weight: logits(prior.tensors, columns, weight, support.profile)
-        )
-
-
-def logits(
-    weights: Mapping[str, Tensor],
-    columns: Tensor,
-    weight: Tensor,
-    profile: Tensor,
-    drop: float = 0.0,
-    chance: torch.Generator | None = None,
-) -> Tensor:
-    """(T, M) from columns (T, S), their weights (T, S; 0 where masked) and profiles (T, P)."""
-    count = weight.abs().sum(1, keepdim=True)
-    person = (weights["inputs"][columns] * weight[..., None]).sum(1) / (count + 1).sqrt()
-    person = dropped(person + profile @ weights["profile"], drop, chance)
-    hidden = torch.relu(torch.cat([person, count.log1p()], dim=1) @ weights["first"].T)
-    person = person + dropped(hidden, drop, chance) @ weights["second"].T
-    return person @ weights["outputs"].T + weights["bias"]
+    def logits(
+        self,
+        weights: Mapping[str, Tensor],
+        columns: Tensor,
+        weight: Tensor,
+        profile: Tensor,
+        chance: torch.Generator | None = None,
+    ) -> Tensor:
+        count = weight.abs().sum(1, keepdim=True)
+        person = (weights["inputs"][columns] * weight[..., None]).sum(1) / (count + 1).sqrt()
+        person = dropped(person + profile @ weights["profile"], self.drop, chance)
+        hidden = torch.relu(torch.cat([person, count.log1p()], dim=1) @ weights["first"].T)
+        person = person + dropped(hidden, self.drop, chance) @ weights["second"].T
+        return person @ weights["outputs"].T + weights["bias"]
