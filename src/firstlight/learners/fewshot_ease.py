@@ -12,8 +12,9 @@ support/query objective of meta-learning; the expectation over all supports is e
 With k = 1, no profile and c = 0 it is the conditional probability of j given i, shrunk to popularity.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -94,6 +95,10 @@ class FewshotEase(Learner):
 
     def adapt(self, prior: Prior, support: Support) -> "LinearPreference":
         return LinearPreference(prior, support)
+
+    def variants(self) -> Sequence[Self]:
+        grid = [{"shots": shots, "reg": reg} for shots in (1, 3, 8) for reg in (30.0, 300.0)]
+        return [self, *(other for update in grid if (other := self.model_copy(update=update)) != self)]
 
 
 @dataclass(frozen=True)
