@@ -157,6 +157,16 @@ def test_who_knows_gets_the_weight() -> None:
     assert sum(weights.values()) == pytest.approx(1)
 
 
+def test_somebody_always_speaks() -> None:
+    batch = cases(1)
+    worst = torch.zeros(len(batch), training().n_items)
+    rows = torch.arange(len(batch))[:, None].expand_as(batch.query)
+    worst[rows[batch.query_mask], batch.query[batch.query_mask]] = -1
+    assert sum(blend.choose(listed({"wrong": worst, "too": 2 * worst}, batch), None, seed=0).values()) == pytest.approx(
+        1
+    )
+
+
 def test_weights_are_exact_at_the_anchors_and_between_them_between() -> None:
     values = torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
     found = blend.interpolated([0, 1, 5], values, torch.tensor([0, 1, 5, 2, 400]))

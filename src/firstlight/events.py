@@ -196,7 +196,7 @@ def _rating_notes(values: pl.Series) -> list[str]:
     if values.is_empty():
         return []
     if values.null_count() == len(values):
-        return ["no rating has a value: ratings say nothing about liking"]
+        return ["no rating has a value: each counts as a like"]
     low, high = float(values.min()), float(values.max())  # type: ignore[arg-type]
     if 4 <= high <= 5:
         return []

@@ -21,7 +21,8 @@ class Feedback(BaseModel):
 
     An event of type ``rate`` is graded by its value: ``like_from`` and above is a like of the full weight of
     ``rate``; below it the grade falls by ``1 / (like_from - 1)`` a star below ``like_from - 0.5`` and is negative
-    (with the default, 3 stars are -1/6, 1 star -5/6 of the weight).
+    (with the default, 3 stars are -1/6, 1 star -5/6 of the weight); in the half star below ``like_from`` it is 0. Where
+    no rating has a value, each is a like.
     Every other type is a like of its weight; weight 0 means that the type says nothing about liking.
 
     weights: type -> weight, at least 0; a type that is not listed weighs 1.
@@ -36,11 +37,16 @@ class Feedback(BaseModel):
     def grade(self) -> pl.Expr:
         """The Polars expression for the signed grade of each event from its ``type`` and ``value``.
 
-        Above 0: liked; below 0: disliked; 0: says nothing (weight 0, or a rating without a value).
+        Above 0: liked; below 0: disliked; 0: says nothing.
         """
         weight = pl.col("type").cast(pl.String).replace_strict(self.weights, default=1.0, return_dtype=pl.Float32)
         stars = pl.col("value").cast(pl.Float32)
         scale = max(self.like_from - 1.0, 1.0)
-        rated = pl.when(stars >= self.like_from).then(1.0).otherwise((stars - (self.like_from - 0.5)) / scale)
+        below = ((stars - (self.like_from - 0.5)) / scale).clip(upper_bound=0.0)
+        rated = pl.when(stars >= self.like_from).then(1.0).otherwise(below)
         is_rate = pl.col("type").cast(pl.String) == "rate"
-        return (weight * pl.when(is_rate).then(rated.fill_null(0.0)).otherwise(1.0)).cast(pl.Float32).alias("grade")
+        return (
+            (weight * pl.when(is_rate).then(pl.when(stars.is_null()).then(1.0).otherwise(rated)).otherwise(1.0))
+            .cast(pl.Float32)
+            .alias("grade")
+        )

@@ -102,7 +102,8 @@ def _climb(listed: Shortlist, people: Tensor, start: Mapping[str, float] | None)
         before = value
         for name in scores:
             rest = total - weights[name] * scores[name]
-            for step in STEPS:
+            alone = weights[name] > 0 and sum(weights.values()) == weights[name]
+            for step in STEPS[alone:]:  # somebody has to speak
                 tried = found(rest + step * scores[name])
                 if tried > value + 1e-5:
                     value, weights[name] = tried, step
@@ -110,7 +111,7 @@ def _climb(listed: Shortlist, people: Tensor, start: Mapping[str, float] | None)
         if value <= before:
             break
     whole = sum(weights.values())
-    return {name: weight / whole for name, weight in weights.items()} if whole else weights
+    return {name: weight / whole for name, weight in weights.items()}
 
 
 def interpolated(anchors: Sequence[int], values: Tensor, shots: Tensor) -> Tensor:
