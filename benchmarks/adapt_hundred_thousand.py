@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 import torch
 
+from firstlight.budget import Budget
 from firstlight.corpus import build_schema
 from firstlight.dataset import read_dataset
 from firstlight.datasets.simulated import simulate
 from firstlight.learners import make
-from firstlight.learners.base import Budget
 from firstlight.ranking import top
 from firstlight.settings import Feedback
 

@@ -165,7 +165,11 @@ cell = st.sampled_from([None, "", "u", 7, 7.0, 1.5, True, "nan", -1, 10**12, "20
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(GOOD, cell)), max_size=8))
 def test_any_rows_add_up(rows: Rows, tmp_path: Path) -> None:
-    data = events(tmp_path, [GOOD, GOOD, {**GOOD, "item_id": "j"}, *rows])
+    try:
+        data = events(tmp_path, [GOOD, GOOD, {**GOOD, "item_id": "j"}, *rows])
+    except DataError as error:  # where most times are of another kind, the good rows are those that do not fit
+        assert "no row that can be used" in str(error)
+        return
     report = data.report.files[0]
     assert report.read == len(rows) + 3 == data.events.height + data.rejected.height
     assert report.accepted == data.events.height == data.report.events

@@ -24,7 +24,7 @@ NOT_RUN = "# not run"
 def pages(root: Path = ROOT) -> list[Path]:
     return [
         page
-        for page in [root / "README.md", root / "CONTRIBUTING.md", *sorted(root.glob("docs/*.md"))]
+        for page in [root / "README.md", root / "CONTRIBUTING.md", *sorted(root.glob("docs/**/*.md"))]
         if page.is_file()
     ]
 

@@ -1,41 +1,26 @@
-"""The engine, its members trained by gradient, and how their weights are chosen."""
+"""The engine and how the weights of its members are chosen."""
 
 import math
-from itertools import islice
 
 import pytest
 import torch
-from conformance import Conformance, cases, simulated, tiny, training
+from conformance import Conformance, cases, simulated, support, tiny, training
 from torch import Tensor
 
+from firstlight.budget import Budget
+from firstlight.cooccurrence import gram, most_liked
 from firstlight.evaluate.metrics import match
 from firstlight.evaluate.metrics import ndcg as reference
-from firstlight.learners import blend, gaussian
-from firstlight.learners.base import Budget
-from firstlight.learners.cooccurrence import gram, most_liked
+from firstlight.learners import blend
 from firstlight.learners.engine import Engine
-from firstlight.learners.episodes import descend, dropped, episodes, query_loss
 from firstlight.learners.fewshot_ease import FewshotEase
-from firstlight.learners.gaussian import Gaussian
 from firstlight.learners.popular import Popular
-from firstlight.learners.set_encoder import SetEncoder
 from firstlight.learners.validation import better, climb, people_of_validation
+from firstlight.models.starts import leading_vectors
 from firstlight.ranking import top
-from firstlight.tasks import Support, TaskBatch
+from firstlight.tasks import TaskBatch
 
-QUICK = Engine(gaussian_steps=10, encoder_steps=10, shots=(1, 5))
-
-
-class TestGaussian(Conformance):
-    learner = Gaussian(steps=40, batch=128, embedding_size=32)
-    floor = 1.7
-    exact = False
-
-
-class TestSetEncoder(Conformance):
-    learner = SetEncoder(steps=120, batch=128, embedding_size=32)
-    floor = 1.6
-    exact = False
+QUICK = Engine(ridge_steps=10, encoder_steps=10, shots=(1, 5))
 
 
 class TestEngine(Conformance):
@@ -44,90 +29,17 @@ class TestEngine(Conformance):
     exact = False
 
 
-def doubles(start: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {key: value.double().requires_grad_() for key, value in start.items()}
-
-
-@pytest.mark.parametrize("kind", ["gaussian", "set-encoder"])
-def test_gradients_are_those_of_finite_differences(kind: str) -> None:
-    chance = torch.Generator().manual_seed(2)
-    corpus = tiny([[0, 1, 2, 3], [1, 2, 4], [0, 3, 4], [2, 3]], 5)
-    learner = Gaussian(embedding_size=3) if kind == "gaussian" else SetEncoder(embedding_size=3, hidden=4)
-    start = learner.start(corpus, torch.arange(5), chance)
-    weights = doubles({key: value for key, value in start.items() if value.numel()})
-    columns, weight = torch.tensor([[0, 1], [2, 0]]), torch.tensor([[1.0, 1.0], [1.0, 0.0]]).double()
-    profile, left = torch.zeros(2, 0).double(), torch.tensor([[0, 0, 1, 1, 0], [0, 1, 0, 0, 1]]).double()
-
-    def loss(*values: Tensor) -> Tensor:
-        named = {**dict(zip(weights, values, strict=True)), "profile": torch.zeros(0, 3).double()}
-        return (torch.log_softmax(learner.logits(named, columns, weight, profile), 1) * left).sum()
-
-    assert torch.autograd.gradcheck(loss, tuple(weights.values()), eps=1e-6, atol=1e-6)
-
-
-def test_the_gaussian_solve_is_ridge_regression_on_the_support() -> None:
-    chance = torch.Generator().manual_seed(0)
-    weights = {
-        "vectors": torch.randn(7, 3, generator=chance),
-        "log_noise": torch.tensor(0.3),
-        "log_unseen": torch.tensor([-40.0, 0.0]),
-        "log_gain": torch.tensor(0.0),
-    }
-    columns, weight = torch.tensor([[1, 4, 0]]), torch.tensor([[1.0, 1.0, 0.0]])
-    seen = weights["vectors"][[1, 4]]
-    ridge = torch.linalg.solve(seen.T @ seen + math.exp(0.3) * torch.eye(3), seen.T @ torch.ones(2))
-    torch.testing.assert_close(gaussian.solve(weights, columns, weight)[0], ridge)
-
-
 def test_leading_vectors_span_the_leading_eigenspace() -> None:
     corpus = training()
     chosen = most_liked(corpus.tasks, corpus.n_items, 1_000)
     chance = torch.Generator().manual_seed(0)
-    vectors = gaussian.leading_vectors(corpus, chosen, 4, chance)
+    vectors = leading_vectors(corpus, chosen, 4, chance)
     likes = torch.bincount(corpus.tasks.likes().owner, minlength=len(corpus.tasks)).clamp(min=1)
     items = corpus.tasks.item_counts(corpus.n_items)[chosen] ** -0.25
     matrix = gram(corpus.tasks, corpus.n_items, chosen, likes**-0.5) * items[:, None] * items
     leading = torch.linalg.eigh(matrix).eigenvectors[:, -4:]
     inside = leading @ (leading.T @ vectors)
     assert float((inside - vectors).norm() / vectors.norm()) < 0.05
-
-
-def test_episodes_take_the_support_out_of_the_query() -> None:
-    corpus = training()
-    chosen = most_liked(corpus.tasks, corpus.n_items, 120)
-    for episode in islice(episodes(corpus, chosen, 64, 20, seed=0), 5):
-        in_support = torch.zeros_like(episode.left).scatter_add_(1, episode.columns, episode.mask)
-        assert float((in_support * episode.left).sum()) == 0
-        assert float(in_support.max()) == 1
-        assert float(episode.left.sum(1).min()) >= 2
-    shots = torch.cat([e.mask.sum(1) for e in islice(episodes(corpus, chosen, 256, 20, seed=0), 5)])
-    assert {0, 1, 2, 5} <= set(shots.int().tolist())
-
-
-def test_the_loss_leaves_the_support_out_of_the_softmax() -> None:
-    corpus = training()
-    episode = next(episodes(corpus, torch.arange(corpus.n_items), 8, 5, seed=0))
-    logits = torch.zeros(8, corpus.n_items)
-    raised = logits.scatter_add(1, episode.columns, 50 * episode.mask)
-    torch.testing.assert_close(query_loss(raised, episode), query_loss(logits, episode))
-
-
-def test_descent_stops_when_its_time_is_over() -> None:
-    corpus = training()
-    batches = episodes(corpus, torch.arange(corpus.n_items), 8, 5, seed=0)
-    start = {"bias": torch.zeros(corpus.n_items)}
-    options = {"steps": 50, "learning_rate": 0.1, "progress": lambda *_: None, "name": ""}
-    late = descend(start, batches, lambda w, _: w["bias"].expand(8, -1), budget=Budget(0.0), **options)
-    assert torch.equal(late["bias"], start["bias"])
-    done = descend(start, batches, lambda w, _: w["bias"].expand(8, -1), budget=None, **options)
-    counts = corpus.tasks.item_counts(corpus.n_items)
-    assert float(torch.corrcoef(torch.stack([done["bias"], counts]))[0, 1]) > 0.5
-
-
-def test_dropout_keeps_the_mean() -> None:
-    ones = torch.ones(20_000)
-    assert float(dropped(ones, 0.3, torch.Generator().manual_seed(0)).mean()) == pytest.approx(1, abs=0.02)
-    assert torch.equal(dropped(ones, 0.3, None), ones)
 
 
 def listed(scores: dict[str, Tensor], batch: TaskBatch) -> blend.Shortlist:
@@ -201,10 +113,7 @@ def test_climbing_finds_the_top_and_stays_where_nothing_is_sure() -> None:
 def test_too_few_people_get_popularity() -> None:
     corpus = tiny([[0, 1], [1, 2], [1]], 3)
     prior = QUICK.fit(corpus)
-    nobody = Support(
-        *(torch.zeros(1, 0, dtype=kind) for kind in (torch.int64, torch.float32, torch.bool)), torch.zeros(1, 0)
-    )
-    assert int(QUICK.adapt(prior, nobody).scores().argmax()) == 1
+    assert int(QUICK.adapt(prior, support([[]], 0)).scores().argmax()) == 1
 
 
 def test_strangers_of_whom_nothing_is_known_get_no_worse_than_popularity() -> None:

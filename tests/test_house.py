@@ -14,7 +14,8 @@ from conftest import ROOT
 
 LAYERS = (
     "errors settings files manifest modelfile textlines reading columns times tables events catalogue datareport "
-    "dataset datasets tasks encoders corpus learners ranking recommender explain evaluate report "
+    "dataset datasets tasks encoders corpus budget cooccurrence meta models learners recipes "
+    "ranking recommender explain evaluate report "
     "progress quickstart cli"
 ).split()
 """From the bottom up. A module imports from its own layer and from those before it."""

@@ -7,9 +7,10 @@ import torch
 from conformance import Conformance, cases, support, tiny, training
 from numpy.typing import NDArray
 
+from firstlight.budget import Budget
 from firstlight.errors import DataError, SettingsError
 from firstlight.learners import DEFAULT, LEARNERS, make
-from firstlight.learners.base import Budget, Learner, Prior
+from firstlight.learners.base import Learner, Prior
 from firstlight.learners.content_knn import ContentKnn
 from firstlight.learners.ease import Ease
 from firstlight.learners.edlae import Edlae

@@ -11,13 +11,14 @@ from polars.testing import assert_frame_equal
 from torch import Tensor
 
 from firstlight import modelfile
+from firstlight.budget import Budget, Progress, silent
 from firstlight.dataset import Dataset, read_dataset
 from firstlight.datasets.simulated import simulate
 from firstlight.errors import DataError, ModelError
 from firstlight.events import EVENT_SCHEMA
 from firstlight.explain import in_words, reasons
 from firstlight.learners import make
-from firstlight.learners.base import Budget, Learner, Preference, Prior, Progress, silent
+from firstlight.learners.base import Learner, Preference, Prior
 from firstlight.recommender import NO_EVENTS, Recommender, people
 from firstlight.settings import Feedback
 from firstlight.tasks import Corpus, Support

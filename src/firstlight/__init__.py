@@ -8,12 +8,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from firstlight.budget import Budget
     from firstlight.dataset import Dataset, read_dataset, read_events, read_items, read_users
     from firstlight.datasets.simulated import simulate
     from firstlight.errors import DataError, FirstlightError, ModelError, SettingsError
     from firstlight.explain import in_words, reasons
     from firstlight.learners import make
-    from firstlight.learners.base import Budget
     from firstlight.recommender import Recommender
     from firstlight.settings import Feedback
 

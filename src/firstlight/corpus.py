@@ -10,14 +10,17 @@ from typing import Any, Self
 import polars as pl
 import torch
 from pydantic import ValidationError
+from torch import Tensor
 
 from firstlight.dataset import Dataset
 from firstlight.encoders.content import ContentEncoder, fit_content
 from firstlight.encoders.profile import ProfileEncoder, fit_profile
-from firstlight.errors import ModelError
+from firstlight.errors import DataError, ModelError
 from firstlight.settings import Feedback
 from firstlight.tasks import Corpus, Support, TaskSet, group
 
+WITHIN = ("category", "domain")
+"""What a task may be within."""
 ENCODERS = {"content": ContentEncoder, "profile": ProfileEncoder}
 
 
@@ -34,16 +37,19 @@ class Schema:
     content: ContentEncoder | None = None
     profile: ProfileEncoder | None = None
 
-    def corpus(self, dataset: Dataset, seed: int = 0) -> Corpus:
+    def corpus(self, dataset: Dataset, seed: int = 0, within: str | None = None) -> Corpus:
         """Everyone with an event that says something, as tasks in the order of their ids, and what is known of items.
 
-        seed: orders events without a time, and events of the same moment.
+        seed: orders events without a time, and events of the same moment. within: "category" or "domain": besides, a
+        task for each person and category, about the items of that category alone. Where the items have the other of
+        the two columns only, that one is taken. Raises DataError where they have neither.
         """
         tasks = self._tasks(dataset.events, dataset.users, None, seed)
         content = None
         if self.content is not None and dataset.items is not None:
             content = self.content.encode(dataset.items, self.item_ids)
-        return Corpus(tasks, len(self.item_ids), content)
+        corpus = Corpus(tasks, len(self.item_ids), content)
+        return corpus if within is None else corpus.with_pools(_pools(dataset, self.item_ids, within))
 
     def support(
         self, events: pl.DataFrame, users: pl.DataFrame | None, names: pl.Series, seed: int = 0
@@ -88,6 +94,16 @@ def build_schema(dataset: Dataset, feedback: Feedback | None = None) -> Schema:
     item_ids = pl.concat(listed).unique().sort()
     content, profile = fit_content(dataset.items, item_ids), fit_profile(dataset.users)
     return Schema(item_ids, feedback or Feedback(), content, profile)
+
+
+def _pools(dataset: Dataset, item_ids: pl.Series, column: str) -> Tensor:
+    """(N,) int64: the number of each item's category or domain, -1 where it is not known."""
+    there = [] if dataset.items is None else [name for name in (column, *WITHIN) if name in dataset.items.columns]
+    if dataset.items is None or not there:
+        raise DataError(f"Tasks within a {column} need items with a column {column!r}: add it, or train without.")
+    named = dataset.items.select("item_id", pl.col(there[0]).cast(pl.String).rank("dense").cast(pl.Int64) - 1)
+    ordered = pl.DataFrame({"item_id": item_ids}).join(named, on="item_id", how="left", maintain_order="left")
+    return torch.from_numpy(ordered[there[0]].fill_null(-1).to_numpy().copy())
 
 
 def _encoder(kind: str, tables: Mapping[str, pl.DataFrame]) -> Any:

@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.table import Table
 
 from firstlight import report
+from firstlight.budget import Budget
 from firstlight.corpus import build_schema
 from firstlight.dataset import Dataset, read_dataset
 from firstlight.datasets.simulated import simulate
 from firstlight.evaluate import Evaluation, cold_user, evaluate
 from firstlight.explain import reasons
 from firstlight.learners import DEFAULT, make
-from firstlight.learners.base import Budget
 from firstlight.progress import shown
 from firstlight.recommender import NO_EVENTS, Recommender
 
@@ -54,7 +54,7 @@ def run(users: int = 3_200, seed: int = 0, console: Console | None = None) -> No
     with shown("Simulating a marketplace"):
         dataset = marketplace(users, seed)
     _introduce(console, dataset, seed)
-    console.print(report.table(compare(dataset, seed)))
+    console.print(report.scores(compare(dataset, seed)))
     with shown(f"Training {DEFAULT}") as progress:
         model = Recommender.fit(dataset, seed=seed, budget=Budget(TRAIN_SECONDS), progress=progress)
     _tell(console, examples(model, dataset, seed))

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from firstlight import modelfile
+from firstlight.budget import Budget, Progress, silent
 from firstlight.corpus import Schema, build_schema
 from firstlight.dataset import Dataset
 from firstlight.errors import DataError, ModelError, SettingsError
 from firstlight.events import EVENT_SCHEMA
 from firstlight.learners import DEFAULT, make
-from firstlight.learners.base import Budget, Learner, Prior, Progress, silent
+from firstlight.learners.base import Learner, Prior
 from firstlight.ranking import chunk_size, top
 from firstlight.settings import Feedback
 
@@ -45,14 +46,18 @@ class Recommender:
         learner: Learner | None = None,
         *,
         feedback: Feedback | None = None,
+        within: str | None = None,
         seed: int = 0,
         budget: Budget | None = None,
         progress: Progress = silent,
     ) -> Self:
-        """Learn from a data set. learner: None for the default one. Raises DataError where nobody likes anything."""
+        """Learn from a data set. learner: None for the default one. within: as in `Schema.corpus`.
+
+        Raises DataError where nobody likes anything.
+        """
         learner = learner or make(DEFAULT)
         schema = build_schema(dataset, feedback or Feedback())
-        corpus = schema.corpus(dataset, seed)
+        corpus = schema.corpus(dataset, seed, within)
         if not bool((corpus.tasks.grades > 0).any()):
             types = ", ".join(dataset.events["type"].unique().sort().head(8))
             raise DataError(

@@ -46,6 +46,10 @@ class Support:
         """The same people, as if nothing but their events were known of them."""
         return replace(self, profile=torch.zeros_like(self.profile))
 
+    def without_events(self) -> "Support":
+        """The same people, as if nothing but their profile were known of them: ``S`` is 0."""
+        return replace(self, items=self.items[:, :0], grades=self.grades[:, :0], mask=self.mask[:, :0])
+
 
 @dataclass(frozen=True)
 class TaskBatch:
@@ -114,6 +118,31 @@ class TaskSet:
         """(N,) float32: by how many tasks each item is liked."""
         return torch.bincount(self.items[self.grades > 0], minlength=n_items).float()
 
+    def within(self, pools: Tensor) -> "TaskSet":
+        """A task for each entity and pool, with the entity's name, profile and examples of that pool, in their order.
+
+        pools: (N,) int64 which pool an item is in, from 0 up; items of -1 are left out.
+        """
+        pool, owner = pools[self.items], self.owner
+        kept = (pool >= 0).nonzero()[:, 0]
+        width = int(pools.max()) + 1 if len(pools) else 1
+        key = owner[kept] * width + pool[kept]
+        order = torch.argsort(key, stable=True)
+        found, counts = torch.unique_consecutive(key[order], return_counts=True)
+        indptr = torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)])
+        who, place = found // max(width, 1), kept[order]
+        return TaskSet(self.names[who.numpy()], indptr, self.items[place], self.grades[place], self.profile[who])
+
+    def and_also(self, other: "TaskSet") -> "TaskSet":
+        """These tasks, then the others."""
+        return TaskSet(
+            pl.concat([self.names, other.names]),
+            torch.cat([self.indptr, self.indptr[-1] + other.indptr[1:]]),
+            torch.cat([self.items, other.items]),
+            torch.cat([self.grades, other.grades]),
+            torch.cat([self.profile, other.profile]),
+        )
+
     def split(self, shots: int | Tensor, seed: int | None = None) -> TaskBatch:
         """Support = the first ``shots`` examples of each task, query = the liked ones of the rest.
 
@@ -167,15 +196,26 @@ class Corpus:
     """What a learner may learn from: tasks, and what is known of the ``N`` items.
 
     content: (N, C) sparse CSR float32 with unit rows, what the catalogue says of each item; None: it says nothing.
+    pools: (N,) int64, which pool (category, domain) an item is in, -1 for none; pool: (T,) int64, the pool that a task
+    is about, -1 for all items. None: there are no pools.
     """
 
     tasks: TaskSet
     n_items: int
     content: Tensor | None = None
+    pools: Tensor | None = None
+    pool: Tensor | None = None
 
     def select(self, rows: Tensor) -> "Corpus":
         """The same catalogue, only the tasks at ``rows``."""
-        return replace(self, tasks=self.tasks.select(rows))
+        pool = None if self.pool is None else self.pool[rows]
+        return replace(self, tasks=self.tasks.select(rows), pool=pool)
+
+    def with_pools(self, pools: Tensor) -> "Corpus":
+        """With a task for each entity and pool besides those there are. pools: as in the field."""
+        more = self.tasks.within(pools)
+        pool = torch.cat([torch.full((len(self.tasks),), -1), pools[more.items[more.indptr[:-1]]]])
+        return replace(self, tasks=self.tasks.and_also(more), pools=pools, pool=pool)
 
 
 def group(
@@ -190,12 +230,12 @@ def group(
     events: columns ``by``, ``item_id``, ``grade`` and, where known, ``time``. Rows are ordered by time; events without
     a time, and events of the same moment, in a seeded random order.
     names: which entities, in which order; also those without an event. None: all of the events', sorted.
-    Events of items outside ``item_ids`` and events of grade 0 are left out.
+    Events of items outside ``item_ids`` and events whose grade is 0 or no number are left out.
     """
     place = pl.DataFrame({"item_id": item_ids, "item": np.arange(len(item_ids))})
     kept = (
         events.lazy()
-        .filter(pl.col("grade") != 0)
+        .filter((pl.col("grade") != 0) & pl.col("grade").is_finite())
         .join(place.lazy(), on="item_id", how="inner", maintain_order="left")
         .collect()
     )

@@ -13,6 +13,7 @@ from firstlight.cli.evaluate import evaluate
 from firstlight.cli.group import INTERRUPTED, OneSentence
 from firstlight.cli.learners import learners
 from firstlight.cli.quickstart import quickstart
+from firstlight.cli.recipe import recipe
 from firstlight.cli.recommend import recommend
 from firstlight.cli.simulate import simulate
 from firstlight.cli.train import train
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Recommends from the first click: for people, items and categories never seen before.",
 )
-for command in (quickstart, check, train, recommend, evaluate, learners, simulate):
+for command in (quickstart, check, train, recommend, evaluate, learners, recipe, simulate):
     app.command()(command)
 
 

@@ -10,6 +10,8 @@ from rich.console import Console
 from firstlight.cli.options import (
     Columns,
     Data,
+    Device,
+    Graded,
     LikeFrom,
     Seed,
     Threads,
@@ -47,27 +49,31 @@ def evaluate(
     columns: Columns = None,
     like_from: LikeFrom = 4.0,
     weight: Weight = None,
+    graded: Graded = False,
     threads: Threads = None,
+    device: Device = "auto",
 ) -> None:
     """Compare learners on people that they have never seen, at several numbers of events."""
     from firstlight import report
+    from firstlight.budget import Budget
+    from firstlight.budget import device as choose
     from firstlight.corpus import build_schema
     from firstlight.evaluate import cold_user
     from firstlight.evaluate import evaluate as judge
     from firstlight.learners import LEARNERS, make
-    from firstlight.learners.base import Budget
 
     numbers = _numbers(shots)
     if out is not None:
         check_file(out)
     chosen = {name: make(name) for name in (_split(names) if names is not None else LEARNERS)}
-    liked = feedback(like_from, weight)
+    liked = feedback(like_from, weight, graded)
     use_threads(threads)
+    place = choose(device)
     dataset = read(data, columns)
     corpus = build_schema(dataset, liked).corpus(dataset, seed)
     held_out = cold_user(corpus, numbers, seed)
     with shown("Evaluating") as progress:
-        found = judge(corpus, chosen, held_out, budget=Budget(time_budget), seed=seed, progress=progress)
+        found = judge(corpus, chosen, held_out, budget=Budget(time_budget, device=place), seed=seed, progress=progress)
     console = Console(highlight=False)
     console.print(report.table(found))
     console.print(report.details(found))

@@ -31,6 +31,11 @@ Threads = Annotated[
     int | None, typer.Option(min=1, help="Threads to compute with; left out: all cores but one, at most 8.")
 ]
 
+Device = Annotated[
+    str, typer.Option(metavar="auto|cpu|cuda", help="Where learners that descend do so; auto: a GPU if there is one.")
+]
+Graded = Annotated[bool, typer.Option("--graded", help="Better ratings are stronger likes.")]
+
 
 def read(data: Path, columns: Path | None) -> Dataset:
     """The data set in a folder, with a progress bar."""
@@ -38,12 +43,12 @@ def read(data: Path, columns: Path | None) -> Dataset:
         return read_dataset(data, columns)
 
 
-def feedback(like_from: float, weights: Sequence[str] | None) -> Feedback:
+def feedback(like_from: float, weights: Sequence[str] | None, graded: bool = False) -> Feedback:
     """What counts as liked. Raises SettingsError for a weight or a rating that cannot be."""
     if not math.isfinite(like_from):
         raise SettingsError(f"--like-from is {like_from}: give a rating such as 4.")
     given = dict(_weight(pair) for pair in weights or ())
-    return Feedback(weights={**DEFAULT_WEIGHTS, **given}, like_from=like_from)
+    return Feedback(weights={**DEFAULT_WEIGHTS, **given}, like_from=like_from, graded=graded)
 
 
 def settings(pairs: Sequence[str] | None) -> dict[str, Any]:

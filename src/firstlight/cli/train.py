@@ -11,22 +11,30 @@ from firstlight.cli.group import note
 from firstlight.cli.options import (
     Columns,
     Data,
+    Device,
+    Graded,
     LikeFrom,
     Seed,
     Threads,
     TimeBudget,
     Weight,
+    check_file,
     check_place,
     feedback,
     read,
     settings,
     use_threads,
 )
+from firstlight.errors import SettingsError
 from firstlight.progress import shown
 
 Out = Annotated[Path, typer.Option(metavar="MODEL", help="Folder for the model.")]
 LearnerName = Annotated[
     str | None, typer.Option(metavar="NAME", help="One of `firstlight learners`; left out: the default.")
+]
+RecipeName = Annotated[str | None, typer.Option(metavar="NAME", help="A learner with settings: `firstlight recipe`.")]
+Checkpoint = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Keep the training here, and go on from it after a stop.")
 ]
 Setting = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of the learner. Repeat for more.")
@@ -37,25 +45,40 @@ def train(
     data: Data,
     out: Out,
     learner: LearnerName = None,
+    recipe: RecipeName = None,
     setting: Setting = None,
     seed: Seed = 0,
     time_budget: TimeBudget = 240.0,
     columns: Columns = None,
     like_from: LikeFrom = 4.0,
     weight: Weight = None,
+    graded: Graded = False,
     threads: Threads = None,
+    device: Device = "auto",
+    checkpoint: Checkpoint = None,
 ) -> None:
     """Learn from the data and write a model folder."""
-    from firstlight.learners import DEFAULT, make
-    from firstlight.learners.base import Budget
+    from firstlight import recipes
+    from firstlight.budget import Budget
+    from firstlight.budget import device as choose
+    from firstlight.learners import DEFAULT
     from firstlight.modelfile import check_free
+    from firstlight.recipes import Recipe
     from firstlight.recommender import Recommender
 
     check_free(out)
     check_place(out)
-    chosen = make(learner or DEFAULT, settings(setting))
-    liked = feedback(like_from, weight)
+    if recipe is not None and learner is not None:
+        raise SettingsError("--recipe names a learner already: leave --learner out, or the recipe.")
+    plan = Recipe(summary="", learner=learner or DEFAULT) if recipe is None else recipes.recipe(recipe)
+    chosen = plan.make(settings(setting))
+    if checkpoint is not None:
+        check_file(checkpoint)
+        if not chosen.resumable:
+            raise SettingsError(f"--checkpoint: {chosen.name} is not trained step by step: leave it out.")
+    liked = feedback(like_from, weight, graded or plan.graded)
     use_threads(threads)
+    place = choose(device)
     dataset = read(data, columns)
     if dataset.rejected.height:
         read_rows = sum(file.read for file in dataset.report.files)
@@ -63,9 +86,13 @@ def train(
         note(f"{what}: `firstlight check {data}` says which and why.")
     start = time.monotonic()
     with shown(f"Training {chosen.name}") as progress:
-        budget = Budget(time_budget)
-        model = Recommender.fit(dataset, chosen, feedback=liked, seed=seed, budget=budget, progress=progress)
+        budget = Budget(time_budget, device=place, checkpoint=checkpoint)
+        model = Recommender.fit(
+            dataset, chosen, feedback=liked, within=plan.within, seed=seed, budget=budget, progress=progress
+        )
     model.save(out)
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
     report = dataset.report
     Console(highlight=False, soft_wrap=True).print(
         f"Trained {chosen.name} on {report.events:,} events of {report.users:,} people and "

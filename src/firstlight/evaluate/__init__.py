@@ -9,15 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from firstlight.budget import Budget, Progress, progress_between, silent
 from firstlight.errors import FirstlightError
 from firstlight.evaluate.comparison import Interval, Verdict, difference, intervals, resamples, verdict
-from firstlight.evaluate.metrics import MAIN, coverage
+from firstlight.evaluate.metrics import MAIN, coverage, moved
 from firstlight.evaluate.protocols import SHOTS, ColdUser, cold_user
-from firstlight.evaluate.ranking import rank
-from firstlight.evaluate.tuning import Tuned, measure, tune
-from firstlight.learners.base import Budget, Learner, Progress, progress_between, silent
+from firstlight.evaluate.ranking import ablate
+from firstlight.evaluate.tuning import Choice, Tuned, measure, tune
+from firstlight.learners.base import Learner
 from firstlight.ranking import top
-from firstlight.tasks import Corpus
+from firstlight.tasks import Corpus, TaskBatch
 
 __all__ = ["SHOTS", "Cell", "ColdUser", "Evaluation", "Interval", "Row", "cold_user", "evaluate", "top"]
 
@@ -31,6 +32,9 @@ class Cell:
     against: the best of the other learners on validation (None without another); difference: in NDCG@10 to it, person
     by person; verdict: what that interval says.
     adapt_ms: milliseconds to adapt to a person and score the catalogue, in batches.
+    unadapted: NDCG@10 of the same learner for the same people and candidates, but without their events; gain: what
+    the events add to it, person by person; moved: the mean share of a person's first 10 that they replaced; shift: the
+    mean root mean square difference that they made to a person's standardised scores. At 0 events nothing is gained.
     """
 
     shots: int
@@ -39,6 +43,10 @@ class Cell:
     settings: Mapping[str, Any]
     validation: float
     adapt_ms: float
+    unadapted: Interval
+    gain: Interval
+    moved: float
+    shift: float
     against: str | None = None
     difference: Interval | None = None
     verdict: Verdict | None = None
@@ -92,12 +100,12 @@ def evaluate(
     budget: its seconds are what each learner may spend, all variants together; the clock starts anew for each.
     A learner that raises FirstlightError gets a row that says why; the others go on.
     """
-    seconds = (budget or Budget()).seconds
+    seconds, device = (budget or Budget()).seconds, (budget or Budget()).device
     judged: dict[str, _Judged | FirstlightError] = {}
     for place, (name, learner) in enumerate(learners.items()):
         steps = partial(progress_between, progress, place / len(learners), (place + 1) / len(learners))
         try:
-            tuned = tune(learner, corpus, protocol, seed=seed, seconds=seconds, progress=steps)
+            tuned = tune(learner, corpus, protocol, seed=seed, seconds=seconds, device=device, progress=steps)
             judged[name] = _judge(tuned, corpus, protocol, seed)
         except FirstlightError as error:
             judged[name] = error
@@ -113,24 +121,41 @@ def evaluate(
 
 
 @dataclass(frozen=True)
+class _Found:
+    """Of the test people at one number of events. values: name of metric -> (T,). unadapted: (T,) of MAIN."""
+
+    values: Mapping[str, Tensor]
+    unadapted: Tensor
+    coverage: float
+    adapt_ms: float
+    moved: float
+    shift: float
+
+
+@dataclass(frozen=True)
 class _Judged:
-    """values: shots -> name of metric -> (T,)."""
+    """found: at each number of events."""
 
     tuned: Tuned
-    values: Mapping[int, Mapping[str, Tensor]]
-    coverage: Mapping[int, float]
-    adapt_ms: Mapping[int, float]
+    found: Mapping[int, _Found]
 
 
 def _judge(tuned: Tuned, corpus: Corpus, protocol: ColdUser, seed: int) -> _Judged:
-    values, covered, milliseconds = {}, {}, {}
-    for shots, choice in tuned.choices.items():
-        batch = protocol.cases(corpus, protocol.test, shots)
-        ranked = rank(choice.learner, choice.prior, batch.support, corpus.n_items, seed)
-        values[shots] = measure(ranked.lists, batch)
-        covered[shots] = coverage(ranked.lists, corpus.n_items)
-        milliseconds[shots] = 1000 * ranked.seconds / len(batch)
-    return _Judged(tuned, values, covered, milliseconds)
+    cases = {shots: protocol.cases(corpus, protocol.test, shots) for shots in tuned.choices}
+    return _Judged(tuned, {shots: _find(tuned.choices[shots], cases[shots], corpus.n_items, seed) for shots in cases})
+
+
+def _find(choice: Choice, batch: TaskBatch, n_items: int, seed: int) -> _Found:
+    ablated = ablate(choice.learner, choice.prior, batch.support, n_items, seed)
+    lists = ablated.adapted.lists
+    return _Found(
+        values=measure(lists, batch),
+        unadapted=measure(ablated.unadapted, batch)[MAIN],
+        coverage=coverage(lists, n_items),
+        adapt_ms=1000 * ablated.adapted.seconds / len(batch),
+        moved=float(moved(lists, ablated.unadapted).mean()),
+        shift=float(ablated.shift.mean()),
+    )
 
 
 def _row(name: str, well: Mapping[str, _Judged], weights: Tensor) -> Row:
@@ -140,19 +165,22 @@ def _row(name: str, well: Mapping[str, _Judged], weights: Tensor) -> Row:
 
 
 def _cell(name: str, well: Mapping[str, _Judged], shots: int, weights: Tensor) -> Cell:
-    mine, values = well[name], well[name].values[shots]
-    choice = mine.tuned.choices[shots]
-    means = intervals(torch.stack(list(values.values()), 1), weights)
+    found, choice = well[name].found[shots], well[name].tuned.choices[shots]
+    means = intervals(torch.stack(list(found.values.values()), 1), weights)
     others = [other for other in well if other != name]
     against = max(others, key=lambda other: well[other].tuned.choices[shots].validation, default=None)
-    gap = difference(values[MAIN], well[against].values[shots][MAIN], weights) if against else None
+    gap = difference(found.values[MAIN], well[against].found[shots].values[MAIN], weights) if against else None
     return Cell(
         shots=shots,
-        metrics=dict(zip(values, means, strict=True)),
-        coverage=mine.coverage[shots],
+        metrics=dict(zip(found.values, means, strict=True)),
+        coverage=found.coverage,
         settings=choice.prior.settings,
         validation=choice.validation,
-        adapt_ms=mine.adapt_ms[shots],
+        adapt_ms=found.adapt_ms,
+        unadapted=intervals(found.unadapted.unsqueeze(1), weights)[0],
+        gain=difference(found.values[MAIN], found.unadapted, weights),
+        moved=found.moved,
+        shift=found.shift,
         against=against,
         difference=gap,
         verdict=verdict(gap) if gap else None,

@@ -1,8 +1,8 @@
-"""Ranking metrics: pure functions from the hits of a ranked list to one number a task.
+"""Pure functions of tensors that give one number a task: ranking metrics, and how far two answers lie apart.
 
-Every metric takes ``hits`` (T, K), true where the item at that rank is one the task went on to like, and ``relevant``
-(T,), how many items it went on to like, in the list or not. It gives (T,) float32 in 0..1. A list shorter than ``k``
-counts its missing ranks as misses; a task with nothing to find scores 0. Ranks start at 1.
+A metric of METRICS takes ``hits`` (T, K), true where the item at that rank is one the task went on to like, and
+``relevant`` (T,), how many items it went on to like, in the list or not. It gives (T,) float32 in 0..1. A list shorter
+than ``k`` counts its missing ranks as misses; a task with nothing to find scores 0. Ranks start at 1.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,6 +12,8 @@ from torch import Tensor
 
 DEPTH = 20
 """How many ranks a list needs for all of METRICS."""
+ROUNDING = 1e-6
+"""Scores whose deviation is no larger a share of the largest of them are equal."""
 
 
 def match(lists: Tensor, query: Tensor, mask: Tensor) -> Tensor:
@@ -54,6 +56,41 @@ def coverage(lists: Tensor, eligible: int, k: int = 10) -> float:
     """Share of the ``eligible`` items that are in anyone's first ``k`` of ``lists`` (T, n; -1 where there is none)."""
     shown = lists[:, :k]
     return int(shown[shown >= 0].bincount().count_nonzero()) / max(eligible, 1)
+
+
+def moved(lists: Tensor, before: Tensor, k: int = 10) -> Tensor:
+    """(T,) in 0..1: the share of the first ``k`` of ``lists`` (T, n) that is not in the first ``k`` of ``before``.
+
+    The order does not matter. -1 where there is no item; a list of none has moved by 0.
+    """
+    shown, was = lists[:, :k], before[:, :k]
+    there = shown >= 0
+    new = there & ~match(shown, was, was >= 0)
+    return new.sum(1) / there.sum(1).clamp(min=1)
+
+
+def shift(scores: Tensor, before: Tensor, candidates: Tensor) -> Tensor:
+    """(T,) in 0..2: the root mean square difference of two rows of scores (T, N), each `standardised`.
+
+    candidates: (T, N) bool, the items that count. Scores that are only scaled or raised have shifted by 0, those in
+    reverse by 2. It is √(2 - 2r), r the correlation of the rows.
+    """
+    apart = standardised(scores, candidates) - standardised(before, candidates)
+    return (apart.square_().sum(1) / candidates.sum(1).clamp(min=1)).sqrt()
+
+
+def standardised(scores: Tensor, candidates: Tensor) -> Tensor:
+    """Rows (T, N) of mean 0 and deviation 1 over their ``candidates`` (T, N; bool), 0 elsewhere.
+
+    A row whose candidates differ by no more than rounding is all 0.
+    """
+    kept = scores.masked_fill(~candidates, 0.0)
+    largest = kept.abs().amax(1, keepdim=True)
+    kept /= torch.where(largest > 0, largest, 1.0)
+    count = candidates.sum(1, keepdim=True).clamp(min=1)
+    kept = (kept - kept.sum(1, keepdim=True) / count).masked_fill_(~candidates, 0.0)
+    deviation = (kept.square().sum(1, keepdim=True) / count).sqrt()
+    return kept.div_(deviation.clamp(min=ROUNDING)).masked_fill_(deviation <= ROUNDING, 0.0)
 
 
 MAIN = "ndcg@10"

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from firstlight.budget import Budget, Progress, silent
 from firstlight.evaluate import metrics
 from firstlight.evaluate.protocols import ColdUser
 from firstlight.evaluate.ranking import rank
-from firstlight.learners.base import Budget, Learner, Prior, Progress, silent
+from firstlight.learners.base import Learner, Prior
 from firstlight.tasks import Corpus, TaskBatch
 
 
@@ -46,15 +47,16 @@ def tune(
     *,
     seed: int = 0,
     seconds: float = 240.0,
+    device: str = "cpu",
     progress: Progress = silent,
 ) -> Tuned:
     """Fit the variants of ``learner`` one after another and keep the best at each number of events.
 
     seconds: for all of it, of which each variant may fit for an equal part of what is left. The first variant is
     always tried; one that would begin after the end is not. Of equally good variants the earlier wins. Up to one prior
-    for each number of shots is kept.
+    for each number of shots is kept. device: where learners that descend do so.
     """
-    training, clock, spent = protocol.training(corpus), Budget(seconds), 0.0
+    training, clock, spent = protocol.training(corpus), Budget(seconds, device=device), 0.0
     cases = {shots: protocol.cases(corpus, protocol.validation, shots) for shots in protocol.shots}
     variants, choices, tried = learner.variants(), dict[int, Choice](), 0
     for variant in variants:

@@ -6,21 +6,35 @@ from typing import Any
 from pydantic import ValidationError
 
 from firstlight.errors import SettingsError
+from firstlight.learners.anil import Anil
 from firstlight.learners.base import Learner
+from firstlight.learners.collaborative_attention import CollaborativeAttention
 from firstlight.learners.content_knn import ContentKnn
 from firstlight.learners.ease import Ease
 from firstlight.learners.edlae import Edlae
 from firstlight.learners.engine import Engine
 from firstlight.learners.fewshot_ease import FewshotEase
-from firstlight.learners.gaussian import Gaussian
+from firstlight.learners.fomaml import Fomaml
 from firstlight.learners.ials import Ials
 from firstlight.learners.item_knn import ItemKnn
+from firstlight.learners.maml import Maml
+from firstlight.learners.mamo import Mamo
+from firstlight.learners.melu import Melu
+from firstlight.learners.meta_sgd import MetaSgd
+from firstlight.learners.neural_process import NeuralProcess
 from firstlight.learners.popular import Popular
+from firstlight.learners.prototypes import Prototypes
+from firstlight.learners.reptile import Reptile
+from firstlight.learners.ridge import Ridge
 from firstlight.learners.set_encoder import SetEncoder
 
 LEARNERS: Mapping[str, type[Learner]] = {
     kind.name: kind
-    for kind in (Popular, ItemKnn, ContentKnn, Ease, Edlae, Ials, FewshotEase, Gaussian, SetEncoder, Engine)
+    for kind in (
+        *(Popular, ItemKnn, ContentKnn, Ease, Edlae, Ials, FewshotEase, SetEncoder),
+        *(Maml, Fomaml, Anil, MetaSgd, Reptile, Melu, Mamo, Prototypes, NeuralProcess, Ridge, CollaborativeAttention),
+        Engine,
+    )
 }
 """Name → learner, the simplest first, as in docs/learners.md."""
 
@@ -41,6 +55,8 @@ def make(name: str, settings: Mapping[str, Any] | None = None) -> Learner:
     except ValidationError as error:
         first = error.errors()[0]
         what = ".".join(str(part) for part in first["loc"])
+        if not what:  # what is wrong is how several settings go together
+            raise SettingsError(f"The settings of {name} do not go together: {first['ctx']['error']}.") from error
         there = ", ".join(f"{key}={field.default}" for key, field in kind.model_fields.items()) or "none"
         wrong = "is not known" if first["type"] == "extra_forbidden" else f"is {first['input']!r}: {first['msg']}"
         raise SettingsError(f"The setting {what!r} of {name} {wrong} (its settings: {there}).") from error

@@ -4,44 +4,16 @@
 task does not depend on who else is in the batch.
 """
 
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from firstlight.budget import Budget, Progress, silent
 from firstlight.tasks import Corpus, Support
-
-Progress = Callable[[str, float], None]
-"""Called with what is being done and which share of all the work is done (0..1)."""
-
-
-def silent(step: str, share: float) -> None:
-    """The progress of a caller who does not want to see any."""
-
-
-def progress_between(progress: Progress, start: float, end: float, step: str, share: float) -> None:
-    """Tell ``progress`` of a part of the work, which reaches from ``start`` to ``end`` of all of it."""
-    progress(step, start + (end - start) * share)
-
-
-@dataclass(frozen=True)
-class Budget:
-    """When to be done: ``seconds`` from ``start`` (time.monotonic)."""
-
-    seconds: float = 240.0
-    start: float = field(default_factory=time.monotonic)
-
-    def left(self) -> float:
-        """Seconds left, never below 0."""
-        return max(0.0, self.start + self.seconds - time.monotonic())
-
-    def share(self, part: float) -> "Budget":
-        """A budget of ``part`` (0..1) of what is left, from now."""
-        return Budget(self.left() * part)
 
 
 @dataclass(frozen=True)
@@ -69,6 +41,10 @@ class Preference(ABC):
         """(T, S, n): how much each support example added to the scores of ``items`` (T, n); None if not exact."""
         return None
 
+    def deviations(self) -> Tensor | None:
+        """(T, N): how uncertain each score is, in standard deviations; None where the learner does not know."""
+        return None
+
 
 class Learner(BaseModel, ABC):
     """Settings, frozen. Two abstract verbs; nothing else is to be overridden but ``variants``."""
@@ -76,6 +52,8 @@ class Learner(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: ClassVar[str]
     summary: ClassVar[str]
+    resumable: ClassVar[bool] = False
+    """Whether training can go on from a checkpoint."""
 
     @abstractmethod
     def fit(self, corpus: Corpus, *, seed: int = 0, budget: Budget | None = None, progress: Progress = silent) -> Prior:

@@ -11,8 +11,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from firstlight.budget import Budget, Progress, silent
 from firstlight.errors import DataError
-from firstlight.learners.base import Budget, Learner, Preference, Prior, Progress, silent
+from firstlight.learners.base import Learner, Preference, Prior
 from firstlight.learners.rows import Rows, faint_popularity, lookup
 from firstlight.tasks import Corpus, Support
 

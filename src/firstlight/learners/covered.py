@@ -32,7 +32,7 @@ class Covered(Preference):
     def __init__(self, prior: Prior, support: Support) -> None:
         self.tensors, self.support = prior.tensors, support
         place = prior.tensors["place"][support.items].long()
-        known = support.mask & (place >= 0)
+        known = support.mask & (place >= 0) & support.grades.isfinite()
         self.column, self.weight = place.clamp(min=0), torch.where(known, support.grades, 0.0)
 
     def covers_as(self, other: "Covered") -> bool:

@@ -11,8 +11,9 @@ from typing import ClassVar, Self
 
 from pydantic import Field
 
-from firstlight.learners.base import Budget, Learner, Preference, Prior, Progress, silent
-from firstlight.learners.cooccurrence import gram, most_liked
+from firstlight.budget import Budget, Progress, silent
+from firstlight.cooccurrence import gram, most_liked
+from firstlight.learners.base import Learner, Preference, Prior
 from firstlight.learners.ease import item_item, sparse
 from firstlight.learners.rows import Rows, Votes
 from firstlight.tasks import Corpus, Support

@@ -1,6 +1,6 @@
 """The engine: closed forms and trained encoders, each with a say that depends on how many events there are.
 
-Members speak in probabilities that the person likes an item (few-shot EASE at several numbers of events, the Gaussian
+Members speak in probabilities that the person likes an item (few-shot EASE at several numbers of events, the ridge
 head, the set encoder) or in votes (item-kNN, content-kNN). People of validation choose the settings of the closed
 forms and the weight of every member at 0, 1, 3, 5, 10 and 20 events; a member without a weight is left out. Then the
 members learn from everybody. Stacking by episodes: Wolpert (1992) with the task's own number of events as the gate.
@@ -14,14 +14,15 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from firstlight.learners.base import Budget, Learner, Preference, Prior, Progress, progress_between, silent
+from firstlight.budget import Budget, Progress, progress_between, silent
+from firstlight.learners.base import Learner, Preference, Prior
 from firstlight.learners.blend import choose, interpolated, shortlist
 from firstlight.learners.content_knn import ContentKnn
 from firstlight.learners.covered import Covered, spread
 from firstlight.learners.fewshot_ease import FewshotEase, moments
-from firstlight.learners.gaussian import Gaussian
 from firstlight.learners.item_knn import ItemKnn
 from firstlight.learners.popular import Popular
+from firstlight.learners.ridge import Ridge
 from firstlight.learners.set_encoder import SetEncoder
 from firstlight.learners.validation import people_of_validation, tuned_fewshot, tuned_votes
 from firstlight.tasks import Corpus, Support, TaskBatch
@@ -36,7 +37,7 @@ class Engine(Learner):
     """Scores are weighted sums; they order the items of one person.
 
     shots: for which numbers of events a few-shot EASE is fitted. encoders: how many set encoders, of different seeds;
-    gaussians: how many Gaussian heads. encoder_steps, gaussian_steps: of their training. max_items: how many of the
+    ridges: how many ridge heads. encoder_steps, ridge_steps: of their training. max_items: how many of the
     most liked items the members that need dense matrices cover; the votes cover all.
     """
 
@@ -45,8 +46,8 @@ class Engine(Learner):
 
     shots: tuple[int, ...] = (1, 3, 8)
     encoders: int = 1
-    gaussians: int = 1
-    gaussian_steps: int = 220
+    ridges: int = 1
+    ridge_steps: int = 220
     encoder_steps: int = 500
     max_items: int = 8_000
 
@@ -69,14 +70,14 @@ class Engine(Learner):
     def _members(
         self, rest: Corpus, cases: Mapping[int, TaskBatch], budget: Budget, progress: Progress
     ) -> dict[str, Learner]:
-        gaussian = Gaussian(steps=self.gaussian_steps, max_items=self.max_items)
+        ridge = Ridge(steps=self.ridge_steps, max_items=self.max_items)
         encoder = SetEncoder(steps=self.encoder_steps, max_items=self.max_items)
         members: dict[str, Learner] = {"popular": Popular()}
         members |= tuned_fewshot(rest, cases, self.shots, self.max_items, budget, progress)
         members |= tuned_votes({"item-knn": ItemKnn()}, rest, cases)
         if rest.content is not None:
             members |= tuned_votes({"content-knn": ContentKnn()}, rest, cases)
-        members |= {f"gaussian-{n}": gaussian for n in range(self.gaussians)}
+        members |= {f"ridge-{n}": ridge for n in range(self.ridges)}
         members |= {f"set-encoder-{n}": encoder for n in range(self.encoders)}
         return members
 
@@ -103,7 +104,7 @@ class Engine(Learner):
 
 
 MEMBERS: Mapping[str, Learner] = {
-    member.name: member() for member in (Popular, FewshotEase, ItemKnn, ContentKnn, Gaussian, SetEncoder)
+    member.name: member() for member in (Popular, FewshotEase, ItemKnn, ContentKnn, Ridge, SetEncoder)
 }
 """By name. What they learned is in the prior: adapting needs none of their settings."""
 

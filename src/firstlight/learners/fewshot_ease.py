@@ -19,8 +19,10 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
-from firstlight.learners.base import Budget, Learner, Prior, Progress, silent
-from firstlight.learners.cooccurrence import gram, likes_of, most_liked, product
+from firstlight.budget import Budget, Progress, silent
+from firstlight.cooccurrence import gram, likes_of, most_liked, product
+from firstlight.errors import DataError
+from firstlight.learners.base import Learner, Prior
 from firstlight.learners.covered import Covered, coverage
 from firstlight.tasks import Corpus, Support
 
@@ -169,6 +171,8 @@ def inverted(matrix: Tensor) -> Tensor:
         factor, failed = torch.linalg.cholesky_ex(matrix)
         if not failed:
             return torch.cholesky_inverse(factor)
+        if not bool(matrix.isfinite().all()):
+            raise DataError("fewshot-ease: what is known of the items or the people is no number: check the data.")
         firmer = 10 * firmer or 1e-6 * float(matrix.diagonal().mean())
         matrix.diagonal().add_(firmer)
 

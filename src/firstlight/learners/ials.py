@@ -14,8 +14,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from firstlight.learners.base import Budget, Learner, Preference, Prior, Progress, silent
-from firstlight.learners.cooccurrence import likes_of, most_liked
+from firstlight.budget import Budget, Progress, silent
+from firstlight.cooccurrence import likes_of, most_liked
+from firstlight.learners.base import Learner, Preference, Prior
 from firstlight.learners.rows import faint_popularity
 from firstlight.tasks import Corpus, Support
 

@@ -12,8 +12,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from firstlight.learners.base import Budget, Learner, Preference, Prior, Progress, silent
-from firstlight.learners.cooccurrence import likes_of, most_liked
+from firstlight.budget import Budget, Progress, silent
+from firstlight.cooccurrence import likes_of, most_liked
+from firstlight.learners.base import Learner, Preference, Prior
 from firstlight.learners.rows import Part, Rows, Votes, faint_popularity, stack, strongest
 from firstlight.tasks import Corpus, Support
 

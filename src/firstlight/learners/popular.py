@@ -5,7 +5,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from firstlight.learners.base import Budget, Learner, Preference, Prior, Progress, silent
+from firstlight.budget import Budget, Progress, silent
+from firstlight.learners.base import Learner, Preference, Prior
 from firstlight.tasks import Corpus, Support
 
 

@@ -7,7 +7,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from firstlight.learners.base import Budget, Learner, Prior, Progress
+from firstlight.budget import Budget, Progress
+from firstlight.learners.base import Learner, Prior
 from firstlight.learners.blend import ANCHORS, ndcg, shortlist
 from firstlight.learners.fewshot_ease import FewshotEase, Moments, moments
 from firstlight.tasks import Corpus, TaskBatch

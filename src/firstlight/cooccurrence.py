@@ -29,7 +29,7 @@ def cross(rows: Tensor, left: tuple[Tensor, Tensor], right: Tensor, weights: Ten
 
     left: (owner, column) of ones; rows: M of them. right: dense (T, R). weights: (T,).
     """
-    return product(_csr(left[1], left[0], weights[left[0]], (len(rows), len(weights))), right)
+    return product(sparse(left[1], left[0], weights[left[0]], (len(rows), len(weights))), right)
 
 
 def gram(tasks: TaskSet, n_items: int, chosen: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -40,7 +40,7 @@ def gram(tasks: TaskSet, n_items: int, chosen: Tensor, weights: Tensor | None = 
     owner, column = likes_of(tasks, n_items, chosen)
     weights = torch.ones(len(tasks)) if weights is None else weights
     size = (len(chosen), len(tasks))
-    weighted = _csr(column, owner, weights[owner], size)
+    weighted = sparse(column, owner, weights[owner], size)
     order = torch.argsort(column)
     owner, column = owner[order], column[order]
     starts = torch.searchsorted(column, torch.arange(0, len(chosen) + CHUNK, CHUNK))
@@ -54,13 +54,14 @@ def gram(tasks: TaskSet, n_items: int, chosen: Tensor, weights: Tensor | None = 
     return out
 
 
-def product(sparse: Tensor, dense: Tensor) -> Tensor:
-    """sparse (CSR) @ dense."""
-    found: Tensor = torch.sparse.mm(sparse, dense)
+def product(matrix: Tensor, dense: Tensor) -> Tensor:
+    """A sparse matrix (CSR) @ dense."""
+    found: Tensor = torch.sparse.mm(matrix, dense)
     return found
 
 
-def _csr(rows: Tensor, columns: Tensor, values: Tensor, size: tuple[int, int]) -> Tensor:
+def sparse(rows: Tensor, columns: Tensor, values: Tensor, size: tuple[int, int]) -> Tensor:
+    """A CSR matrix of that size from the places and values of its entries, in any order."""
     order = torch.argsort(rows * size[1] + columns)
     pointers = torch.cat([torch.zeros(1, dtype=torch.int64), torch.bincount(rows, minlength=size[0]).cumsum(0)])
     return torch.sparse_csr_tensor(pointers, columns[order], values[order], size, check_invariants=False)

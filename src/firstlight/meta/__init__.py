@@ -1,0 +1,1 @@
+"""The functional core of meta-learning: episodes, losses, inner and outer loop. Weights in, weights out."""
