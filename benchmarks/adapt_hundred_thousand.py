@@ -1,20 +1,28 @@
 """Adapting one person with 10 events and ranking 100,000 items, beside one exact matrix-vector product and top-k.
 
-Both in one run, on the same threads: the product is over 100,000 x 64 floats. Prints milliseconds and their ratio.
+    python benchmarks/adapt_hundred_thousand.py [--learner engine] [--set max_items=100000 --set steps=2]
+
+Both in one run, on the same threads: the product is over 100,000 x 64 floats. Prints milliseconds and their ratio; for
+a learner with an inner loop also the forward pass, the same without inner steps.
 """
 
 import argparse
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 
 from firstlight.budget import Budget
+from firstlight.cli.options import settings
 from firstlight.corpus import build_schema
 from firstlight.dataset import read_dataset
 from firstlight.datasets.simulated import simulate
 from firstlight.learners import make
+from firstlight.learners.base import Learner
+from firstlight.learners.inner_loop import InnerLoop
+from firstlight.learners.melu import Melu
 from firstlight.ranking import top
 from firstlight.settings import Feedback
 
@@ -34,9 +42,10 @@ def median(what: Callable[[], object], repeats: int = 200) -> float:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--threads", type=int, default=2)
     options.add_argument("--learner", default="engine")
+    options.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     options.add_argument("--seconds", type=float, default=200.0)
     chosen = options.parse_args()
     torch.set_num_threads(chosen.threads)
@@ -45,7 +54,7 @@ def main() -> None:
         dataset = read_dataset(market.write(folder))
     schema = build_schema(dataset, Feedback())
     corpus = schema.corpus(dataset)
-    learner = make(chosen.learner)
+    learner = make(chosen.learner, settings(chosen.set))
     prior = learner.fit(corpus, budget=Budget(chosen.seconds))
     people = corpus.tasks.likes()
     enough = (people.indptr.diff() >= EVENTS + 5).nonzero()[:50, 0]
@@ -53,9 +62,9 @@ def main() -> None:
     turn = iter(range(10**9))
     vectors, person = torch.randn(corpus.n_items, SIZE), torch.randn(SIZE)
 
-    def ours() -> None:
+    def ours(by: Learner = learner) -> None:
         support = supports[next(turn) % len(supports)]
-        top(learner.adapt(prior, support).scores(), SHOWN, support)
+        top(by.adapt(prior, support).scores(), SHOWN, support)
 
     def product() -> None:
         (vectors @ person).topk(SHOWN)
@@ -63,8 +72,11 @@ def main() -> None:
     for attempt in range(3):
         reference, adapted = median(product), median(ours)
         ratio = adapted / reference
+        loops = isinstance(learner, InnerLoop | Melu)
+        still = median(partial(ours, learner.model_copy(update={"inner_steps": 0}))) if loops else None
         print(
             f"{attempt + 1}: product and top-k {reference:.2f} ms, {chosen.learner} {adapted:.2f} ms, ratio {ratio:.2f}"
+            + ("" if still is None else f", forward pass {still:.2f} ms, the inner loop {adapted - still:.2f} ms")
         )
     if chosen.learner == "engine":
         print("members:", ", ".join(prior.facts["members"]))

@@ -7,13 +7,14 @@ director 2,186, actor 8,030), layers 256-64-64-1, 10 support and 10 query exampl
 up the vectors, adapts the three layers, takes the query loss through the inner steps, goes backward, and lets Adam
 move everything: vectors and layers.
 
-The loop: a table a field, looked up once for the whole batch; for each task torch.autograd.grad(create_graph=True)
-over the layers; the query losses summed, one backward; torch.optim.Adam as it comes.
+Plain: a table a field, looked up for each task; for each task torch.autograd.grad(create_graph=True) over the layers;
+the query losses summed, one backward; torch.optim.Adam as it comes. Loop: the same with one look-up for the batch, so
+that nothing but the tasks is taken one at a time.
 Ours: one table for all fields and one look-up, firstlight.models.decision (which takes the person's vectors once a
 task), and Adam in torch's fused form: Adam to the letter, dense and not lazy, so vectors that are not in the batch
-move on by their momentum, as in the loop. A lazily updated table (SparseAdam) was tried: no faster at these sizes.
+move on by their momentum, as in the loops. A lazily updated table (SparseAdam) was tried: no faster at these sizes.
 
-Both are timed in turn, round after round; the ratio is the median of the rounds' ratios. Before that, they must agree
+All are timed in turn, round after round; the ratio is the median of the rounds' ratios. Before that, they must agree
 on the meta-gradient of the first batch. Where there is a GPU, ours is timed there too.
 """
 
@@ -111,6 +112,19 @@ class Loop:
         return [torch.cat([grad(table) for table in self.tables]), *map(grad, self.weights)]
 
 
+class Plain(Loop):
+    """The same as such loops are usually written: each task looks its own embeddings up."""
+
+    def gradient(self, batch: Batch) -> None:
+        self.adam.zero_grad()
+        losses = []
+        for ids, stars, wanted in zip(batch.ids.unbind(), batch.stars.unbind(), batch.wanted.unbind(), strict=True):
+            fields = zip(ids.unbind(1), self.tables, strict=True)
+            x = torch.cat([embedding(row, table) for row, table in fields], 1)
+            losses.append(mse_loss(self.forward(self.adapted(x[:SHOTS], stars), x[SHOTS:]), wanted))
+        torch.autograd.backward(torch.stack(losses).sum())
+
+
 class Ours:
     """All tasks together."""
 
@@ -181,13 +195,15 @@ def measure(case: Case, rounds: int) -> dict[str, float]:
     tables = [0.1 * torch.randn(size, SIZE, generator=chance) for size in FIELDS]
     weights = decision.start(SIZE * len(FIELDS), HIDDEN, chance)
     batches = [draw(case.batch, chance) for _ in range(8)]
-    loop, ours = Loop(tables, weights, case), Ours(tables, weights, case)
-    found = {"differs": agree(loop, ours, batches[0])}
+    plain, loop, ours = Plain(tables, weights, case), Loop(tables, weights, case), Ours(tables, weights, case)
+    found = {"differs": max(agree(plain, ours, batches[0]), agree(loop, ours, batches[0]))}
     seconds(ours, batches)
-    times = [(seconds(loop, batches[:1]), seconds(ours, batches)) for _ in range(rounds)]
-    found["loop"] = case.batch / median(plain for plain, _ in times)
-    found["ours"] = case.batch / median(own for _, own in times)
-    found["times"] = median(plain / own for plain, own in times)
+    each = ((plain, batches[:1]), (loop, batches[:1]), (ours, batches))
+    times = [[seconds(what, some) for what, some in each] for _ in range(rounds)]
+    for place, name in enumerate(("plain", "loop", "ours")):
+        found[name] = case.batch / median(row[place] for row in times)
+    found["times plain"] = median(row[0] / row[2] for row in times)
+    found["times loop"] = median(row[1] / row[2] for row in times)
     if torch.cuda.is_available():
         found |= on_gpu(case, tables, weights, batches)
     return found
@@ -212,13 +228,13 @@ def main() -> None:
     chosen = options.parse_args()
     torch.set_num_threads(chosen.threads)
     print(f"users per second on {chosen.threads} threads; GPU: {gpu()}")
-    print("order  batch  steps    loop    ours  times")
+    print("order  batch  steps   plain    loop    ours   ours/plain  ours/loop")
     rows = []
     for case in CASES:
         found = measure(case, chosen.rounds)
         rows.append({**asdict(case), **{name: float(f"{value:.3g}") for name, value in found.items()}})
-        line = f"{case.order:5} {case.batch:6} {case.steps:6} {found['loop']:7.0f} {found['ours']:7.0f} "
-        line += f"{found['times']:6.1f}"
+        line = f"{case.order:5} {case.batch:6} {case.steps:6} {found['plain']:7.0f} {found['loop']:7.0f} "
+        line += f"{found['ours']:7.0f} {found['times plain']:12.1f} {found['times loop']:10.1f}"
         print(line + (f"   GPU {found['gpu']:.0f}" if "gpu" in found else ""), flush=True)
     print(json.dumps({"threads": chosen.threads, "rounds": chosen.rounds, "gpu": gpu(), "cases": rows}))
 

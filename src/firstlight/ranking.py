@@ -36,7 +36,8 @@ def top(
     if eligible is not None:
         allowed[:, ~eligible] = -torch.inf
     if support is not None:
-        allowed[support.mask.nonzero()[:, 0], support.items[support.mask]] = -torch.inf
+        rows, slots = support.mask.nonzero(as_tuple=True)
+        allowed[rows, support.items[rows, slots]] = -torch.inf
     values, items = _best(allowed, n, keys, seed)
     if bool((values[:, 1:] >= values[:, :-1]).any()):
         order = _chance(keys, items, seed).argsort(1)

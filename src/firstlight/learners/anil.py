@@ -23,5 +23,5 @@ class Anil(InnerLoop):
     batch: int = Field(default=512, ge=1)
     learning_rate: float = Field(default=6e-3, gt=0, allow_inf_nan=False)
     drop: float = Field(default=0.4, ge=0, lt=1)
-    inner_steps: int = Field(default=5, ge=0)
-    inner_lr: float = Field(default=0.4, ge=0, allow_inf_nan=False)
+    inner_steps: int = Field(default=2, ge=0)
+    inner_lr: float = Field(default=0.6, ge=0, allow_inf_nan=False)

@@ -51,5 +51,4 @@ class Covered(Preference):
 def spread(tensors: Mapping[str, Tensor], covered: Tensor, share: Tensor) -> Tensor:
     """(T, N): ``covered`` (T, M) for the chosen items, ``share`` (T,) times the popularity for the others."""
     out = share[:, None] * tensors["popularity"]
-    out[:, tensors["chosen"]] = covered
-    return out
+    return out.index_copy_(1, tensors["chosen"], covered)

@@ -200,5 +200,5 @@ class EpisodicPreference(Covered):
         logits = self._logits(self.task()) + self.tensors["level"]
         if self._stars:
             return logits
-        logits = logits.scatter_add(1, self.column, OUT * (self.weight != 0).float())
-        return torch.softmax(logits, 1) * self.tensors["usual_likes"]
+        logits.scatter_add_(1, self.column, OUT * (self.weight != 0).float())
+        return torch.softmax(logits, 1).mul_(self.tensors["usual_likes"])

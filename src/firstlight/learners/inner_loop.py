@@ -12,10 +12,11 @@ from torch.func import vmap
 
 from firstlight.learners.episodic import EpisodicLearner
 from firstlight.meta.episodes import Episode, Task
+from firstlight.meta.head import Head, descend_head
 from firstlight.meta.inner import descend
 from firstlight.meta.losses import support_softmax, support_squared
 from firstlight.models import NETWORKS
-from firstlight.models.base import Ground, Network, Weights
+from firstlight.models.base import Ground, LinearHead, Network, Weights
 from firstlight.models.two_tower import TwoTower
 
 ITEMS = "items."
@@ -71,9 +72,10 @@ class InnerLoop(EpisodicLearner):
         return not self.ids
 
     def fast_names(self) -> tuple[str, ...]:
-        """Which weights the inner loop changes."""
+        """Which weights the inner loop changes. Without stars no offset: a softmax does not see it."""
         base = self.base()
-        return self.adaptable or (base.head + base.body if self.adapts_body else base.head)
+        fast = self.adaptable or (base.head + base.body if self.adapts_body else base.head)
+        return tuple(name for name in fast if name != "offset" or self.loss == "stars")
 
     def start(self, ground: Ground, chance: torch.Generator) -> dict[str, Tensor]:
         weights = self.base().start(ground, chance)
@@ -86,7 +88,12 @@ class InnerLoop(EpisodicLearner):
         base = self.base()
         items = base.items(weights, ground)
         kept = {name: value for name, value in weights.items() if name not in base.tables}
-        return {**kept, **self._negatives(ground), **{ITEMS + name: value for name, value in items.items()}}
+        settled = {**kept, **self._negatives(ground), **{ITEMS + name: value for name, value in items.items()}}
+        if isinstance(base, LinearHead) and set(self.fast_names()) <= set(base.head):
+            negatives = settled["negatives"]
+            settled["head.features"] = base.features(weights, items["vector"][negatives])
+            settled["head.rest"] = items["bias"][negatives] + settled["log_weight"]
+        return settled
 
     def objective(self, weights: Weights, episode: Episode, ground: Ground) -> tuple[Tensor, Weights]:
         """The loss after adapting, on all items or on a sample of them."""
@@ -111,25 +118,31 @@ class InnerLoop(EpisodicLearner):
     def logits_after(self, tensors: Weights, fast: Weights, task: Task, columns: Tensor | None = None) -> Tensor:
         """(T, n) with the ``fast`` weights (T, ...) of each task: of the items at ``columns`` (n,), or of all."""
         items, base = items_of(tensors), self.base()
-        support = {name: value[task.columns] for name, value in items.items()}
         kept = {name: value for name, value in tensors.items() if name not in fast}
-        if columns is not None:
-            items = {name: value[columns] for name, value in items.items()}
+        rows = items if columns is None else {name: value[columns] for name, value in items.items()}
+        if isinstance(base, LinearHead) and set(fast) <= set(base.head):
+            person = base.read_out(tensors, base.vector({**kept, **fast}, task))
+            found = torch.addmm(rows["bias"], person, rows["readout"].T)
+            return found + base.scale * fast["offset"][:, None] if "offset" in fast else found
+        support = {name: value[task.columns] for name, value in items.items()}
 
-        def score(own: Weights, rows: Weights, one: Task) -> Tensor:
-            return base.logits({**kept, **own}, items, rows, one)
+        def score(own: Weights, known: Weights, one: Task) -> Tensor:
+            return base.logits({**kept, **own}, rows, known, one)
 
-        found: Tensor = vmap(score)(fast, support, task)
-        return found
+        scores: Tensor = vmap(score)(fast, support, task)
+        return scores
 
     def fast_weights(self, tensors: Weights, task: Task) -> dict[str, Tensor]:
         """name -> (T, ...): the fast weights of each task after the inner loop."""
-        start = self.beginnings(tensors, task)
+        start, base = self.beginnings(tensors, task), self.base()
         rates = {name: tensors[f"log_rate.{name}"].exp() if self.learns_rates else self.inner_lr for name in start}
-        items, base = items_of(tensors), self.base()
+        how: Any = {"steps": self.inner_steps, "first_order": self.first_order, "clip": INNER_CLIP}
+        if isinstance(base, LinearHead) and "taste" in start and set(start) <= set(base.head):
+            head = self._head(base, {**tensors, **start}, task)
+            return descend_head(start, rates, head, task, stars=self.loss == "stars", **how)
+        items, level = items_of(tensors), tensors["inner_level"]
         support = {name: value[task.columns] for name, value in items.items()}
         compared = {name: value[tensors["negatives"]] for name, value in items.items()}
-        level = tensors["inner_level"]
         kept = {name: value for name, value in tensors.items() if name not in start}
 
         def adapted(own: Weights, rows: Weights, one: Task) -> dict[str, Tensor]:
@@ -142,10 +155,22 @@ class InnerLoop(EpisodicLearner):
                 others = base.inner_logits(weights, compared, rows, one) + tensors["log_weight"]
                 return support_softmax(expected, taste, others, one, whole=len(others) == len(level))
 
-            return descend(loss, own, rates, steps=self.inner_steps, first_order=self.first_order, clip=INNER_CLIP)
+            return descend(loss, own, rates, **how)
 
-        found: dict[str, Tensor] = vmap(adapted)(start, support, task)
-        return found
+        fast: dict[str, Tensor] = vmap(adapted)(start, support, task)
+        return fast
+
+    def _head(self, base: LinearHead, weights: Weights, task: Task) -> Head:
+        """Where the head of each task begins. weights: with the fast ones, (T, ...)."""
+        features, level, columns = weights["head.features"], weights["inner_level"], task.columns
+        person = base.vector(weights, task)
+        known = base.features(weights, weights[ITEMS + "vector"][columns])
+        others = torch.addmm(weights["head.rest"], person, features.T)
+        of_support = (known @ person[..., None])[..., 0] + weights[ITEMS + "bias"][columns]
+        if "offset" in self.fast_names():
+            shift = base.scale * weights["offset"].reshape(-1, 1)
+            others, of_support = others + shift, of_support + shift
+        return Head(others, features, of_support, known, level[columns], base.scale, others.shape[1] == len(level))
 
     def beginnings(self, tensors: Weights, task: Task) -> dict[str, Tensor]:
         """name -> (T, ...): where the inner loop of each task begins; the same for all."""

@@ -49,6 +49,11 @@ class Ridge(EpisodicLearner):
             "log_gain": torch.tensor(1.0),
         }
 
+    def settled(self, weights: Weights, ground: Ground) -> Weights:
+        """The weights, and VᵀV/M."""
+        vectors = weights["vectors"]
+        return {**weights, "usual": vectors.T @ vectors / len(vectors)}
+
     def logits(self, tensors: Weights, task: Task) -> Tensor:
         person = (solve(tensors, task.columns, task.grades) + task.profile @ tensors["profile"]) * task.keep
         return person @ tensors["readout"].T + tensors["bias"]
@@ -74,7 +79,7 @@ def factor(weights: Mapping[str, Tensor], columns: Tensor, grades: Tensor) -> Te
     vectors = weights["vectors"]
     seen = vectors[columns] * grades.abs().sqrt()[..., None]
     unseen = torch.exp(weights["log_unseen"][0] + weights["log_unseen"][1] * grades.abs().sum(1).log1p())
-    precision = seen.transpose(1, 2) @ seen + unseen[:, None, None] * (vectors.T @ vectors / len(vectors))
+    precision = seen.transpose(1, 2) @ seen + unseen[:, None, None] * weights["usual"]
     unit = torch.eye(vectors.shape[1], dtype=vectors.dtype, device=vectors.device)
     lower: Tensor = torch.linalg.cholesky(precision + torch.exp(weights["log_noise"]) * unit)
     return lower

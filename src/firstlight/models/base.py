@@ -15,6 +15,7 @@ from typing import ClassVar
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
+from torch.nn.functional import linear
 
 from firstlight.meta.episodes import Task
 from firstlight.models.starts import leading_tastes, leading_vectors
@@ -118,3 +119,34 @@ class Network(BaseModel, ABC):
     def inner_logits(self, weights: Weights, items: Items, support: Items, task: Task) -> Tensor:
         """(n,) that the inner loop descends on: the logits themselves unless a network learns it a loss of its own."""
         return self.logits(weights, items, support, task)
+
+
+class LinearHead(Network):
+    """A network whose logits are linear in the head: in ``taste``, and where that is fast, in ``offset``.
+
+    Its three parts take one task or a batch alike, so that a batch of tasks needs no ``vmap`` as long as nothing but
+    the head is fast.
+    """
+
+    head: ClassVar[tuple[str, ...]] = ("taste", "offset")
+
+    @abstractmethod
+    def vector(self, weights: Weights, task: Task) -> Tensor:
+        """(..., D) of the person: ``taste`` and what does not change in the inner loop, times ``keep``."""
+
+    @abstractmethod
+    def features(self, weights: Weights, vectors: Tensor) -> Tensor:
+        """(..., n, D) what the inner loop's logits are linear in. vectors: ``vector`` of the items."""
+
+    @abstractmethod
+    def read_out(self, weights: Weights, person: Tensor) -> Tensor:
+        """(..., D) what meets ``readout`` of the items. person: of ``vector``."""
+
+    def logits(self, weights: Weights, items: Items, support: Items, task: Task) -> Tensor:
+        person = self.read_out(weights, self.vector(weights, task))
+        return linear(person, items["readout"]) + items["bias"] + self.scale * weights["offset"]
+
+    def inner_logits(self, weights: Weights, items: Items, support: Items, task: Task) -> Tensor:
+        """Through the vectors that events are known by, which are not those that items are read out through."""
+        features = self.features(weights, items["vector"])
+        return linear(self.vector(weights, task), features) + items["bias"] + self.scale * weights["offset"]

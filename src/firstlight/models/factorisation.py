@@ -12,14 +12,16 @@ from torch import Tensor
 from torch.nn.functional import linear
 
 from firstlight.meta.episodes import Task
-from firstlight.models.base import Ground, Items, Network, Weights
+from firstlight.models.base import Ground, Items, LinearHead, Weights
+
+MIXED = 0.1
+"""M is I and so much of ``mix``, so that one inner rate suits the person and the matrix."""
 
 
-class Factorisation(Network):
+class Factorisation(LinearHead):
     """embedding_size: of the vectors of items and people."""
 
     name: ClassVar[str] = "factorisation"
-    head: ClassVar[tuple[str, ...]] = ("taste", "offset")
     body: ClassVar[tuple[str, ...]] = ("mix",)
     tables: ClassVar[tuple[str, ...]] = ("vectors", "readout", "side", "bias", "side_bias")
 
@@ -43,16 +45,11 @@ class Factorisation(Network):
         side = ground.content @ weights["side"]
         return {"vector": weights["vectors"] + side, "readout": weights["readout"] + side, "bias": bias}
 
-    def logits(self, weights: Weights, items: Items, support: Items, task: Task) -> Tensor:
-        person = (weights["taste"] + task.profile @ weights["profile"]) * task.keep
-        return linear(mixed(person, weights["mix"]), items["readout"]) + items["bias"] + self.scale * weights["offset"]
+    def vector(self, weights: Weights, task: Task) -> Tensor:
+        return (weights["taste"] + task.profile @ weights["profile"]) * task.keep
 
-    def inner_logits(self, weights: Weights, items: Items, support: Items, task: Task) -> Tensor:
-        """Through the vectors that events are known by, which are not those that items are read out through."""
-        person = (weights["taste"] + task.profile @ weights["profile"]) * task.keep
-        return linear(mixed(person, weights["mix"]), items["vector"]) + items["bias"] + self.scale * weights["offset"]
+    def features(self, weights: Weights, vectors: Tensor) -> Tensor:
+        return vectors + MIXED * vectors @ weights["mix"]
 
-
-def mixed(person: Tensor, mix: Tensor) -> Tensor:
-    """(D,): (I + mix/10) person. A tenth, so that one inner rate suits the person and the matrix."""
-    return person + 0.1 * linear(person, mix)
+    def read_out(self, weights: Weights, person: Tensor) -> Tensor:
+        return person + MIXED * linear(person, weights["mix"])
