@@ -20,7 +20,6 @@ from firstlight.learners.neural_process import (
     divergence,
     encoded,
     latent_of,
-    whole,
 )
 from firstlight.learners.prototypes import Prototypes
 from firstlight.meta.episodes import Episode, Task
@@ -132,7 +131,7 @@ def test_the_divergence_is_nought_when_the_support_is_all_there_is() -> None:
     tensors, task = random_weights(SMALL[1])
     nothing = Episode(task, torch.zeros(3, 4, dtype=torch.int64), torch.zeros(3, 4, dtype=torch.float64))
     something = Episode(task, torch.tensor([[1], [2], [4]]), torch.ones(3, 1, dtype=torch.float64))
-    prior, same, other = (latent_of(tensors, encoded(tensors, t)) for t in (task, whole(nothing), whole(something)))
+    prior, same, other = (latent_of(tensors, encoded(tensors, t)) for t in (task, nothing.whole(), something.whole()))
     assert torch.allclose(divergence(same, prior), torch.zeros(3, dtype=torch.float64), atol=1e-12)
     assert bool((divergence(other, prior) > 1e-3).all())
     left, right = (torch.distributions.Normal(*pair) for pair in (other, prior))

@@ -23,7 +23,10 @@ from firstlight.learners.episodic import EpisodicLearner
 from firstlight.meta.episodes import Episode, Task
 from firstlight.models import decision
 from firstlight.models.base import Ground, Weights
-from firstlight.models.starts import leading_vectors
+from firstlight.models.starts import leading_tastes, leading_vectors
+
+SHRUNK = 0.2
+"""With stars, how much of what the layers say counts at first: they begin by knowing nothing."""
 
 
 class Melu(EpisodicLearner):
@@ -45,12 +48,16 @@ class Melu(EpisodicLearner):
     def start(self, ground: Ground, chance: torch.Generator) -> dict[str, Tensor]:
         size = self.embedding_size
         layers = decision.start(2 * size, self.hidden, chance)
+        known = (ground.corpus, ground.chosen)
+        stars = self.loss == "stars"
         return {
-            "vectors": leading_vectors(ground.corpus, ground.chosen, size, chance),
+            "vectors": leading_tastes(*known, ground.mean_grade, size, chance)
+            if stars
+            else leading_vectors(*known, size, chance),
             "side": torch.zeros(ground.content.shape[1], size),
             "profile": 0.1 * torch.randn(ground.terms, size, generator=chance),
             "bias": torch.zeros(len(ground.chosen)),
-            "scale": torch.ones(()),
+            "scale": torch.tensor(SHRUNK if stars else 1.0),
             **{f"layer.{name}": value for name, value in layers.items()},
         }
 
@@ -82,9 +89,8 @@ class Melu(EpisodicLearner):
         """(T, n) of the items at ``columns``."""
         layers = {name.removeprefix("layer."): value for name, value in tensors.items() if name.startswith("layer.")}
         person = (task.profile @ tensors["profile"]) * task.keep
-        scale = tensors["scale"] if self.loss == "softmax" else 1.0
         found = decision.rank_all(layers, self._fast(layers, tensors, task, person), person, tensors["items"][columns])
-        return scale * found + tensors["bias"][columns]
+        return tensors["scale"] * found + tensors["bias"][columns]
 
     def _fast(self, layers: Weights, tensors: Weights, task: Task, person: Tensor) -> decision.Fast | None:
         if not self.inner_steps:

@@ -99,7 +99,7 @@ class NeuralProcess(EpisodicLearner):
         """The loss of the query with a z drawn at random, and the divergence of its two Gaussians."""
         tensors = self.settled(weights, ground)
         person = encoded(tensors, episode.task)
-        prior, posterior = latent_of(tensors, person), latent_of(tensors, encoded(tensors, whole(episode)))
+        prior, posterior = latent_of(tensors, person), latent_of(tensors, encoded(tensors, episode.whole()))
         # An episode has been drawn at random: its numbers are seed enough, and the same for the same step.
         chance = torch.Generator().manual_seed(int(episode.query.sum()) % 2**31)
         noise = torch.randn(prior.mean.shape, generator=chance).to(prior.mean)
@@ -163,10 +163,3 @@ def divergence(left: Latent, right: Latent) -> Tensor:
     """(T,) the Kullback-Leibler divergence KL(left ‖ right)."""
     ratio = (left.deviation / right.deviation).square()
     return 0.5 * (ratio - 1 - ratio.log() + ((left.mean - right.mean) / right.deviation).square()).sum(1)
-
-
-def whole(episode: Episode) -> Task:
-    """The task with the query's examples in its support."""
-    task = episode.task
-    columns = torch.cat([task.columns, episode.query], 1)
-    return task._replace(columns=columns, grades=torch.cat([task.grades, episode.query_grades], 1))

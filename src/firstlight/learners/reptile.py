@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from firstlight.learners.inner_loop import InnerLoop
-from firstlight.meta.episodes import Episode, Task
+from firstlight.meta.episodes import Episode
 from firstlight.models.base import Ground, Weights
 
 PULL = 1.0
@@ -35,14 +35,7 @@ class Reptile(InnerLoop):
         still = {name: value.detach() if name in names else value for name, value in settled.items()}
         loss = self.query_loss(self.logits(still, episode.task), episode, ground)
         with torch.no_grad():
-            ends = self.fast_weights(settled, whole(episode))
+            ends = self.fast_weights(settled, episode.whole())
         for name in names:
             loss = loss + PULL * 0.5 * (weights[name] - ends[name]).square().sum() / len(ends[name])
         return loss, {}
-
-
-def whole(episode: Episode) -> Task:
-    """The task with the query's examples in its support."""
-    task = episode.task
-    columns = torch.cat([task.columns, episode.query], 1)
-    return task._replace(columns=columns, grades=torch.cat([task.grades, episode.query_grades], 1))

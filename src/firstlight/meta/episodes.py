@@ -51,6 +51,11 @@ class Episode:
         pool = None if self.pool is None else self.pool.to(device)
         return Episode(self.task.to(device), self.query.to(device), self.query_grades.to(device), pool)
 
+    def whole(self) -> Task:
+        """The tasks with the query's examples in their supports."""
+        columns = torch.cat([self.task.columns, self.query], 1)
+        return self.task._replace(columns=columns, grades=torch.cat([self.task.grades, self.query_grades], 1))
+
 
 @dataclass(frozen=True)
 class Episodes:
