@@ -135,3 +135,26 @@ def test_maml_over_domains_adapts_to_one_never_seen(tmp_path: Path) -> None:
     assert float(adapted.mean()) > 1.5 * by_chance
     gain = adapted - found(model, there, adapted=False)
     assert float(gain.mean() - 2 * gain.std() / len(gain) ** 0.5) > 0
+
+
+REAL = [
+    ("cross-category-attention", "completejourney"),
+    ("toys-mamo", "amazon-toys-beauty"),
+    ("toys-mamo", "ml-100k"),
+    ("cross-domain-maml", "amazon-toys-beauty"),
+]
+
+
+@pytest.mark.parametrize(("name", "data"), REAL)
+def test_each_runs_on_real_data(name: str, data: str, shared_data: Path, tmp_path: Path) -> None:
+    options = [part for setting in ("steps=3", "batch=16", "embedding_size=8") for part in ("--set", setting)]
+    folder = shared_data / data
+    trained = CliRunner().invoke(
+        app, ["train", str(folder), "--recipe", name, "--out", str(tmp_path / "model"), *options]
+    )
+    assert trained.exit_code == 0, trained.output
+    users = tmp_path / "users.csv"
+    users.write_text("user_id\nsomebody new\n")
+    told = ["recommend", str(tmp_path / "model"), "--users", str(users), "--out", str(tmp_path / "lists.csv")]
+    assert CliRunner().invoke(app, told).exit_code == 0
+    assert pl.read_csv(tmp_path / "lists.csv").height == 20
