@@ -165,7 +165,7 @@ def _conclude(console: Console) -> None:
     )
     for line in (
         "firstlight check DATA",
-        "firstlight evaluate DATA",
+        "firstlight evaluate DATA --learners popular,item-knn,anil,engine",
         "firstlight train DATA --out MODEL",
         "firstlight recommend MODEL --support EVENTS -n 20 --out recommendations.csv",
     ):

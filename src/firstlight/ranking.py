@@ -38,7 +38,10 @@ def top(
     if support is not None:
         rows, slots = support.mask.nonzero(as_tuple=True)
         allowed[rows, support.items[rows, slots]] = -torch.inf
-    values, items = _best(allowed, n, keys, seed)
+    values, items = allowed.topk(min(n + 1, scores.shape[1]))
+    if scores.shape[1] > n and not bool((values[:, 1:] == values[:, :-1]).any()):
+        return items[:, :n]  # nothing is tied, so there is nothing to draw, and no more than one is left out
+    values, items = _best(allowed, values, items, n, keys, seed)
     if bool((values[:, 1:] >= values[:, :-1]).any()):
         order = _chance(keys, items, seed).argsort(1)
         order = order.gather(1, values.gather(1, order).argsort(dim=1, descending=True, stable=True))
@@ -47,9 +50,11 @@ def top(
     return pad(lists, (0, n - lists.shape[1]), value=-1)
 
 
-def _best(scores: Tensor, n: int, keys: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-    """Values and positions (T, min(n, N)) of the best. Which of several equals at the edge get in is drawn."""
-    values, items = scores.topk(min(n + 1, scores.shape[1]))
+def _best(scores: Tensor, values: Tensor, items: Tensor, n: int, keys: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+    """Values and positions (T, min(n, N)) of the best. Which of several equals at the edge get in is drawn.
+
+    values, items: the n + 1 best as `torch.topk` finds them.
+    """
     if scores.shape[1] <= n:
         return values, items
     edge, beyond = values[:, n - 1 : n], values[:, n]

@@ -193,12 +193,13 @@ class EpisodicPreference(Covered):
         ones = torch.ones(len(self.support), 1)
         return Task(self.column, self.weight, self.support.profile, ones)
 
+    @torch.no_grad()
     def covered(self) -> Tensor:
         """(T, M): expected grades, or a softmax over the items not in the support, times the usual number of likes."""
         if not len(self.support):
             return torch.zeros(0, len(self.tensors["chosen"]))
-        logits = self._logits(self.task()) + self.tensors["level"]
+        logits = self._logits(self.task()).add_(self.tensors["level"])
         if self._stars:
             return logits
-        logits.scatter_add_(1, self.column, OUT * (self.weight != 0).float())
+        logits.scatter_add_(1, self.column, (self.weight != 0) * OUT)
         return torch.softmax(logits, 1).mul_(self.tensors["usual_likes"])
