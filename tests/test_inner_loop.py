@@ -11,7 +11,6 @@ from conformance import Conformance, cases, same, simulated, support, tiny, trai
 from torch import Tensor
 
 from firstlight.budget import Budget
-from firstlight.cooccurrence import most_liked
 from firstlight.errors import DataError, SettingsError
 from firstlight.evaluate.comparison import difference, resamples
 from firstlight.evaluate.metrics import MAIN
@@ -19,7 +18,7 @@ from firstlight.evaluate.tuning import measure
 from firstlight.learners import make, ridge
 from firstlight.learners.anil import Anil
 from firstlight.learners.base import Learner, Prior
-from firstlight.learners.episodic import EpisodicLearner
+from firstlight.learners.episodic import EpisodicLearner, held_out
 from firstlight.learners.fomaml import Fomaml
 from firstlight.learners.inner_loop import InnerLoop
 from firstlight.learners.maml import Maml
@@ -330,7 +329,7 @@ def test_every_item_is_a_negative_or_stands_for_itself() -> None:
 
 
 def test_meta_sgd_learns_a_rate_for_each_parameter() -> None:
-    prior = MetaSgd(embedding_size=8, steps=40, batch=64, inner_lr=0.2).fit(training(), seed=0)
+    prior = MetaSgd(embedding_size=8, steps=40, batch=64, inner_lr=0.2, patience=0).fit(training(), seed=0)
     for name in ("taste", "mix"):
         rates = prior.tensors[f"log_rate.{name}"].exp()
         assert rates.shape == prior.tensors[name].shape
@@ -466,8 +465,32 @@ def test_early_stopping_learns_from_the_others_and_ends_sooner() -> None:
     prior = learner.fit(training(), seed=0, progress=lambda step, _: steps.append(step))
     assert len(steps) < 2_000
     assert all(bool(value.isfinite().all()) for value in prior.tensors.values())
-    kept = learner._episodes(Ground(training(), most_liked(training().tasks, 151, 151), torch.zeros(151, 0)), 0)
-    assert not set(kept[0].able.tolist()) & set(kept[1].able.tolist())
+
+
+def test_nobody_is_learned_from_and_stopped_by() -> None:
+    """All tasks of a person are on one side, also where a person has one for each category."""
+    corpus = training().with_pools(torch.arange(training().n_items) % 3)
+    rest, aside = held_out(corpus, seed=0)
+    assert len(rest.tasks) + len(aside.tasks) == len(corpus.tasks)
+    assert not set(rest.tasks.names) & set(aside.tasks.names)
+    people = corpus.tasks.names.n_unique()
+    assert aside.tasks.names.n_unique() == people // 10
+    assert rest.pool is not None
+    assert len(rest.pool) == len(rest.tasks)
+
+
+def test_training_begins_with_nothing_of_those_it_is_stopped_by() -> None:
+    """Where training is stopped at once, what only they did is not in the prior."""
+    learner = quick(Ridge, steps=0, patience=2)
+    rest, aside = held_out(training(), seed=0)
+    other = replace(aside.tasks, items=(aside.tasks.items + 7) % training().n_items)
+    changed = [replace(training(), tasks=rest.tasks.and_also(tasks)) for tasks in (aside.tasks, other)]
+    assert [held_out(corpus, seed=0)[1].tasks.names.to_list() for corpus in changed] == [
+        aside.tasks.names.to_list()
+    ] * 2
+    first, second = (learner.fit(corpus, seed=0).tensors for corpus in changed)
+    for name in ("vectors", "readout", "level", "chosen"):
+        assert torch.equal(first[name], second[name])
 
 
 # Bad input.

@@ -579,13 +579,6 @@ def test_dropout_keeps_the_mean_and_a_part_of_the_profiles_is_unknown() -> None:
     assert 0.1 < float((profiles == 0).all(1).float().mean()) < 0.4
 
 
-def test_only_the_tasks_asked_for_are_drawn() -> None:
-    corpus = tiny([[0, 1, 2], [3, 4, 5], [6, 7, 8]], 9)
-    episodes = cut(corpus, torch.arange(9), size=50, most=2, seed=0, tasks=torch.tensor([1]))
-    assert episodes.able.tolist() == [1]
-    assert set(episodes.batch(0).query.flatten().tolist()) <= {0, 3, 4, 5}
-
-
 @pytest.mark.parametrize(
     ("rows", "able"),
     [

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import ClassVar, Literal
 
+import polars as pl
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -100,12 +101,14 @@ class EpisodicLearner(Learner):
     def fit(self, corpus: Corpus, *, seed: int = 0, budget: Budget | None = None, progress: Progress = silent) -> Prior:
         budget = budget or Budget()
         place = device(budget.device)
-        chosen = most_liked(corpus.tasks, corpus.n_items, self.max_items)
+        learned, aside = held_out(corpus, seed) if self.patience else (corpus, corpus)
+        chosen = most_liked(learned.tasks, corpus.n_items, self.max_items)
         if not len(chosen):
             raise DataError(f"{self.name} learns from likes, and nobody likes anything: bring events that do.")
         content = content_vectors(corpus, seed=seed)
-        ground = Ground(corpus, chosen, content[chosen])
-        training, validation = self._episodes(ground, seed)
+        ground = Ground(learned, chosen, content[chosen])
+        training = self._episodes(learned, chosen, seed, self.batch, self.drop)
+        validation = self._episodes(aside, chosen, seed, VALIDATION_MOST, 0.0)
         weights = self.start(ground, torch.Generator().manual_seed(seed))
         there = ground.to(place)
         if len(training):
@@ -121,7 +124,7 @@ class EpisodicLearner(Learner):
             )
         if self.covers_all():
             chosen = torch.arange(corpus.n_items)
-            ground = Ground(corpus, chosen, content)
+            ground = Ground(learned, chosen, content)
         with torch.no_grad():
             settled = self.settled(weights, ground)
         likes = corpus.tasks.item_counts(corpus.n_items).sum().reshape(1) / max(len(corpus.tasks), 1)
@@ -133,30 +136,17 @@ class EpisodicLearner(Learner):
     def adapt(self, prior: Prior, support: Support) -> "EpisodicPreference":
         return EpisodicPreference(prior, support, lambda task: self.logits(prior.tensors, task), self.loss == "stars")
 
-    def _episodes(self, ground: Ground, seed: int) -> tuple[Episodes, Episodes]:
-        """Those to learn from and those to stop by; the latter are not learned from unless patience is 0."""
-        tasks = torch.arange(len(ground.corpus.tasks))
-        aside = tasks
-        if self.patience:
-            tasks = tasks[torch.randperm(len(tasks), generator=torch.Generator().manual_seed(seed))]
-            size = min(VALIDATION_MOST, int(len(tasks) * VALIDATION_SHARE)) or len(tasks)
-            aside, tasks = tasks[:size], tasks[size:] if size < len(tasks) else tasks
-        parts = [(self.batch, tasks, self.drop), (VALIDATION_MOST, aside, 0.0)]
-        training, validation = (
-            cut(
-                ground.corpus,
-                ground.chosen,
-                size=size,
-                most=self.most,
-                seed=seed,
-                graded=self.graded or self.loss == "stars",
-                tasks=some,
-                dimensions=self.embedding_size,
-                drop=drop,
-            )
-            for size, some, drop in parts
+    def _episodes(self, corpus: Corpus, chosen: Tensor, seed: int, size: int, drop: float) -> Episodes:
+        return cut(
+            corpus,
+            chosen,
+            size=size,
+            most=self.most,
+            seed=seed,
+            graded=self.graded or self.loss == "stars",
+            dimensions=self.embedding_size,
+            drop=drop,
         )
-        return training, validation
 
     @torch.no_grad()
     def _validate(self, weights: Weights, episodes: Episodes, ground: Ground, device: str) -> float:
@@ -170,6 +160,22 @@ class EpisodicLearner(Learner):
                 self.query_loss(logits, episode, ground) if stars else -ndcg(logits + self.level(ground), episode)
             )
         return float(torch.stack(found).mean())
+
+
+def held_out(corpus: Corpus, seed: int) -> tuple[Corpus, Corpus]:
+    """The tasks to learn from, and those of a tenth of the people to stop by; all for both where there are too few.
+
+    Nothing of the latter is in what training begins with: what is counted of them would flatter the beginning.
+    """
+    person = torch.from_numpy(corpus.tasks.names.rank("dense").cast(pl.Int64).to_numpy() - 1)
+    people = int(person.max()) + 1 if len(person) else 0
+    size = min(VALIDATION_MOST, int(people * VALIDATION_SHARE))
+    if not size:
+        return corpus, corpus
+    aside = torch.zeros(people, dtype=torch.bool)
+    aside[torch.randperm(people, generator=torch.Generator().manual_seed(seed))[:size]] = True
+    rest, few = ((aside[person] == there).nonzero()[:, 0] for there in (False, True))
+    return corpus.select(rest), corpus.select(few)
 
 
 def fingerprint(corpus: Corpus) -> str:

@@ -131,26 +131,22 @@ def cut(
     most: int,
     seed: int,
     graded: bool = False,
-    tasks: Tensor | None = None,
     dimensions: int = 1,
     drop: float = 0.0,
 ) -> Episodes:
     """Episodes over the ``chosen`` (M,) items, of tasks with at least three examples, or any where none has so many.
 
-    graded: disliked examples too, with their grades; else likes alone, each of grade 1. tasks: int64 positions of the
-    tasks to draw from; None: all. The other arguments are fields of `Episodes`.
+    graded: disliked examples too, with their grades; else likes alone, each of grade 1. The other arguments are fields
+    of `Episodes`.
     """
     place = torch.full((corpus.n_items,), -1, dtype=torch.int64)
     place[chosen] = torch.arange(len(chosen))
     owner, column, grade = corpus.tasks.owner, place[corpus.tasks.items], corpus.tasks.grades
     kept = (column >= 0) & ((grade > 0) | graded) & grade.isfinite()
     counts = torch.bincount(owner[kept], minlength=len(corpus.tasks))
-    allowed = torch.ones(len(counts), dtype=torch.bool)
-    if tasks is not None:
-        allowed = torch.zeros_like(allowed).index_fill_(0, tasks, True)
-    able = ((counts >= 3) & allowed).nonzero()[:, 0]
+    able = (counts >= 3).nonzero()[:, 0]
     if not len(able):
-        able = ((counts > 0) & allowed).nonzero()[:, 0]
+        able = (counts > 0).nonzero()[:, 0]
     grades = grade[kept] if graded else torch.ones(int(kept.sum()))
     pools = None if corpus.pools is None else corpus.pools[chosen]
     profile = corpus.tasks.profile

@@ -15,10 +15,7 @@ def softmax_loss(logits: Tensor, episode: Episode) -> Tensor:
 
     logits: (T, M). A task counts with the square root of the number of its query items: those of many tell more.
     """
-    task = episode.task
-    logits = logits.scatter_add(1, task.columns, OUT * (task.grades != 0).to(logits.dtype))
-    if episode.pool is not None:
-        logits = logits.masked_fill(~episode.pool, OUT)
+    logits = _in_the_running(logits, episode)
     liked = episode.query_grades.clamp(min=0).to(logits.dtype)
     left = torch.zeros_like(logits).scatter_add(1, episode.query, liked)
     return _of_tasks(-(log_softmax(logits, 1) * left).sum(1), liked.sum(1))
@@ -32,14 +29,20 @@ def squared_loss(predicted: Tensor, episode: Episode) -> Tensor:
 
 
 def ndcg(logits: Tensor, episode: Episode, depth: int = 10) -> Tensor:
-    """Mean NDCG over the tasks that have a query, the support out of the running. logits: (T, M)."""
-    logits = logits.scatter_add(1, episode.task.columns, OUT * (episode.task.grades != 0).to(logits.dtype))
+    """Mean NDCG over the tasks that have a query, among the items that `softmax_loss` compares. logits: (T, M)."""
+    logits = _in_the_running(logits, episode)
     liked = episode.query_grades > 0
     truth = torch.zeros_like(logits).scatter_add(1, episode.query, liked.to(logits.dtype)).clamp(max=1)
     hits = truth.gather(1, logits.topk(min(depth, logits.shape[1])).indices)
     discounts = 1 / torch.arange(2, hits.shape[1] + 2, device=hits.device).log2()
     ideal = discounts.cumsum(0)[liked.sum(1).clamp(1, hits.shape[1]) - 1]
     return ((hits @ discounts) / ideal)[liked.any(1)].sum() / liked.any(1).sum().clamp(min=1)
+
+
+def _in_the_running(logits: Tensor, episode: Episode) -> Tensor:
+    """(T, M) logits with the support, and what is not in the task's pool, far below all others."""
+    logits = logits.scatter_add(1, episode.task.columns, OUT * (episode.task.grades != 0).to(logits.dtype))
+    return logits if episode.pool is None else logits.masked_fill(~episode.pool, OUT)
 
 
 def _of_tasks(total: Tensor, count: Tensor) -> Tensor:
