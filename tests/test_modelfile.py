@@ -1,9 +1,8 @@
-"""Model folders: what goes in comes out, whatever is wrong is refused, and nothing half-written stays."""
+"""Model folders: what goes in comes out, and whatever is wrong is refused."""
 
 import json
 import os
 import shutil
-import stat
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,8 +17,7 @@ from hypothesis.extra import numpy as hnp
 from safetensors.torch import save_file
 from torch import Tensor
 
-from firstlight.errors import FirstlightError, ModelError, SettingsError
-from firstlight.files import replacing
+from firstlight.errors import ModelError
 from firstlight.manifest import FORMAT, MANIFEST, FileFacts, _seal
 from firstlight.modelfile import TENSORS, Contents, check_free, load, save
 
@@ -141,7 +139,7 @@ def test_files_that_the_manifest_does_not_name_are_ignored(model: Path) -> None:
 
 
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "not a folder": (lambda m: (shutil.rmtree(m), m.touch()), "is not a folder"),
+    "not a folder": (lambda m: only_file(m), "is not a folder"),
     "nothing there": (lambda m: shutil.rmtree(m), "is not a folder"),
     "no manifest": (lambda m: (m / MANIFEST).unlink(), f"has no {MANIFEST}"),
     "not JSON": (lambda m: (m / MANIFEST).write_text("{"), "damaged"),
@@ -176,6 +174,11 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "not safetensors": (lambda m: replace_bytes(m, TENSORS, b"\x80\x04pickle."), "not a safetensors file"),
     "not parquet": (lambda m: replace_bytes(m, "items.parquet", b"PAR1PAR1"), "not a Parquet file"),
 }
+
+
+def only_file(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.touch()
 
 
 def rewrite_text(folder: Path, old: str, new: str) -> None:
@@ -284,54 +287,3 @@ def test_a_link_to_a_model_stays_a_link(model: Path, tmp_path: Path) -> None:
     save(tmp_path / "current", {"new": torch.ones(1)}, {})
     assert (tmp_path / "current").is_symlink()
     assert list(load(model).tensors) == ["new"]
-
-
-def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
-    out = tmp_path / "deep" / "recs.jsonl.gz"
-    with replacing(out) as written:
-        assert written.name.endswith("recs.jsonl.gz")
-        written.write_text("old")
-        assert not out.exists()
-    for error in (ValueError, KeyboardInterrupt):
-        with pytest.raises(error), replacing(out) as written:
-            written.write_text("half")
-            raise error
-    assert out.read_text() == "old"
-    assert [path.name for path in out.parent.iterdir()] == [out.name]
-
-
-def test_a_folder_that_cannot_come_in_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    out = tmp_path / "folder"
-    out.mkdir()
-    (out / "old").touch()
-    rename = Path.rename
-
-    def failing(self: Path, target: Path) -> Path:
-        if (self / "new").exists():
-            raise OSError("disk on fire")
-        return rename(self, target)
-
-    monkeypatch.setattr(Path, "rename", failing)
-    with pytest.raises(SettingsError, match="disk on fire"), replacing(out) as written:
-        written.mkdir()
-        (written / "new").touch()
-    assert [path.name for path in out.iterdir()] == ["old"]
-    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
-
-
-def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with (
-        pytest.raises(FirstlightError, match=r"file/out.json cannot be written"),
-        replacing(tmp_path / "file" / "out.json"),
-    ):
-        pass
-    with pytest.raises(FirstlightError, match="cannot be written"), replacing(tmp_path) as written:
-        written.write_text("a file in place of a folder")
-    assert tmp_path.is_dir()
-
-
-def test_a_device_stays_a_device() -> None:
-    with replacing("/dev/null") as written:
-        written.write_text("gone")
-    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)

@@ -32,8 +32,8 @@ class Covered(Preference):
     def __init__(self, prior: Prior, support: Support) -> None:
         self.tensors, self.support = prior.tensors, support
         place = prior.tensors["place"][support.items].long()
-        known = support.mask & (place >= 0) & support.grades.isfinite()
-        self.column, self.weight = place.clamp(min=0), torch.where(known, support.grades, 0.0)
+        graded = support.grades.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
+        self.column, self.weight = place.clamp(min=0), graded * (place >= 0)
 
     def covers_as(self, other: "Covered") -> bool:
         """Whether both cover the same items, in the same order."""

@@ -3,7 +3,8 @@
 They differ in which weights are fast, in the order of the gradient, in the rates, and in what the outer loop asks for.
 """
 
-from typing import Any, ClassVar, Literal, Self
+from collections.abc import Iterable
+from typing import Any, ClassVar, Literal, Self, TypeGuard
 
 import torch
 from pydantic import Field, model_validator
@@ -89,9 +90,11 @@ class InnerLoop(EpisodicLearner):
         items = base.items(weights, ground)
         kept = {name: value for name, value in weights.items() if name not in base.tables}
         settled = {**kept, **self._negatives(ground), **{ITEMS + name: value for name, value in items.items()}}
-        if isinstance(base, LinearHead) and set(self.fast_names()) <= set(base.head):
+        if _descends_head(base, self.fast_names()):
             negatives = settled["negatives"]
-            settled["head.features"] = base.features(weights, items["vector"][negatives])
+            settled["head.known"] = base.features(weights, settled.pop(ITEMS + "vector"))
+            settled["head.known_bias"] = items["bias"] + settled["inner_level"]
+            settled["head.features"] = settled["head.known"][negatives]
             settled["head.rest"] = items["bias"][negatives] + settled["log_weight"]
         return settled
 
@@ -137,7 +140,7 @@ class InnerLoop(EpisodicLearner):
         start, base = self.beginnings(tensors, task), self.base()
         rates = {name: tensors[f"log_rate.{name}"].exp() if self.learns_rates else self.inner_lr for name in start}
         how: Any = {"steps": self.inner_steps, "first_order": self.first_order, "clip": INNER_CLIP}
-        if isinstance(base, LinearHead) and "taste" in start and set(start) <= set(base.head):
+        if _descends_head(base, start):
             head = self._head(base, {**tensors, **start}, task)
             return descend_head(start, rates, head, task, stars=self.loss == "stars", **how)
         items, level = items_of(tensors), tensors["inner_level"]
@@ -162,15 +165,15 @@ class InnerLoop(EpisodicLearner):
 
     def _head(self, base: LinearHead, weights: Weights, task: Task) -> Head:
         """Where the head of each task begins. weights: with the fast ones, (T, ...)."""
-        features, level, columns = weights["head.features"], weights["inner_level"], task.columns
-        person = base.vector(weights, task)
-        known = base.features(weights, weights[ITEMS + "vector"][columns])
+        features, levels, columns = weights["head.features"], weights["inner_level"], task.columns
+        person, known = base.vector(weights, task), weights["head.known"][columns]
         others = torch.addmm(weights["head.rest"], person, features.T)
-        of_support = (known @ person[..., None])[..., 0] + weights[ITEMS + "bias"][columns]
-        if "offset" in self.fast_names():
+        beside = weights["head.known_bias"][columns]
+        of_support = torch.baddbmm(beside[..., None], known, person[..., None])[..., 0]
+        if self.loss == "stars":
             shift = base.scale * weights["offset"].reshape(-1, 1)
             others, of_support = others + shift, of_support + shift
-        return Head(others, features, of_support, known, level[columns], base.scale, others.shape[1] == len(level))
+        return Head(others, features, of_support, known, levels[columns], base.scale, len(features) == len(levels))
 
     def beginnings(self, tensors: Weights, task: Task) -> dict[str, Tensor]:
         """name -> (T, ...): where the inner loop of each task begins; the same for all."""
@@ -189,6 +192,11 @@ class InnerLoop(EpisodicLearner):
         weight = -(self.negatives * share[drawn]).clamp(max=1.0).log()
         drawn, weight = drawn.to(level.device), weight.to(level.device)
         return {"negatives": drawn, "log_weight": level[drawn] + weight, "inner_level": level}
+
+
+def _descends_head(base: Network, fast: Iterable[str]) -> TypeGuard[LinearHead]:
+    """Whether the written-out descent will do: the person's vector is fast, and nothing else than the head."""
+    return isinstance(base, LinearHead) and "taste" in fast and set(fast) <= set(base.head)
 
 
 def items_of(tensors: Weights) -> dict[str, Any]:

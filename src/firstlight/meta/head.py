@@ -25,8 +25,8 @@ Slopes = Callable[[Tensor, Tensor], tuple[Tensor | None, Tensor]]
 class Head:
     """Logits as a task's head begins, and what they are linear in. T tasks, S support examples, n negatives.
 
-    negatives: (T, n), with the level and the weight of each; features: (n, D). support: (T, S), without the level;
-    its features: (T, S, D), and level: (T, S). scale: s. whole: whether the negatives are all items there are.
+    negatives: (T, n), with the level and the weight of each; features: (n, D). support: (T, S), with the level (T, S);
+    its features: (T, S, D). scale: s. whole: whether the negatives are all items there are.
     """
 
     negatives: Tensor
@@ -78,18 +78,17 @@ def _moved(head: Head, moved: Weights, task: Task) -> tuple[Tensor, Tensor]:
 
 def by_likes(head: Head, task: Task) -> Slopes:
     """The slopes of `losses.support_softmax`."""
-    share = 1 / (task.grades.abs().sum(1, keepdim=True) + 1).sqrt()
-    liked, disliked = task.grades.clamp(min=0) * share, -task.grades.clamp(max=0) * share
-    any_disliked = bool((task.grades < 0).any())
+    graded = task.grades * (task.grades.abs().sum(1, keepdim=True) + 1).rsqrt()
+    disliked = graded.clamp(max=0) if bool((graded < 0).any()) else None
+    liked = graded if disliked is None else graded.clamp(min=0)
 
-    def slopes(negatives: Tensor, taste: Tensor) -> tuple[Tensor, Tensor]:
-        log_share = torch.log_softmax(negatives, 1)
-        if head.whole:
-            theirs = liked
-        else:  # how much of the softmax of a like the negatives have; the like itself has the rest
-            theirs = liked * torch.sigmoid(negatives[:, :1] - log_share[:, :1] - taste - head.level)
-        own = (disliked * torch.sigmoid(taste) if any_disliked else 0.0) - theirs
-        return log_share.exp() * theirs.sum(1, keepdim=True), own
+    def slopes(negatives: Tensor, support: Tensor) -> tuple[Tensor, Tensor]:
+        theirs = liked
+        if not head.whole:  # how much of the softmax of a like the negatives have; the like itself has the rest
+            rest = negatives[:, :1] - torch.log_softmax(negatives, 1)[:, :1]
+            theirs = liked * torch.sigmoid(rest - support)
+        own = -theirs if disliked is None else -theirs - disliked * torch.sigmoid(support - head.level)
+        return torch.softmax(negatives, 1) * theirs.sum(1, keepdim=True), own
 
     return slopes
 
@@ -98,12 +97,11 @@ def by_stars(head: Head, task: Task) -> Slopes:
     """The slopes of `losses.support_squared`, in which negatives have no say."""
     known = (task.grades != 0).to(head.support.dtype)
     share = 2 * known / known.sum(1, keepdim=True).clamp(min=1)
-    beyond = head.level - task.grades
-    return lambda _, predicted: (None, share * (predicted + beyond))
+    return lambda _, predicted: (None, share * (predicted - task.grades))
 
 
 def _by_head(by_negative: Tensor | None, by_support: Tensor, head: Head, task: Task, offset: bool) -> dict[str, Tensor]:
-    taste = (by_support[:, None] @ head.support_features)[:, 0]
+    taste = torch.bmm(by_support[:, None], head.support_features)[:, 0]
     if by_negative is not None:
         taste = torch.addmm(taste, by_negative, head.features)
     if not offset:
@@ -114,8 +112,7 @@ def _by_head(by_negative: Tensor | None, by_support: Tensor, head: Head, task: T
 
 def _shortened(slope: Weights, longest: float) -> dict[str, Tensor]:
     """As `inner.shortened`, for each task of a batch."""
-    norm = torch.linalg.vector_norm(slope["taste"], dim=1)
-    if "offset" in slope:
-        norm = torch.linalg.vector_norm(torch.stack([norm, slope["offset"]]), dim=0)
-    share = longest / norm.clamp(min=longest)
-    return {name: value * (share[:, None] if value.ndim > 1 else share) for name, value in slope.items()}
+    parts = [slope["taste"], slope["offset"][:, None]] if "offset" in slope else [slope["taste"]]
+    norm = torch.linalg.vector_norm(torch.cat(parts, 1), dim=1, keepdim=True)
+    excess = (norm / longest).clamp(min=1)
+    return {name: value / (excess if value.ndim > 1 else excess[:, 0]) for name, value in slope.items()}
