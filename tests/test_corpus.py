@@ -1,5 +1,6 @@
 """The schema: the way from tables to tensors, and back out of a model folder."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -8,7 +9,7 @@ import torch
 from described import terms
 
 from firstlight import modelfile
-from firstlight.corpus import Schema, build_schema
+from firstlight.corpus import Schema, build_schema, domains
 from firstlight.dataset import Dataset, read_dataset, read_events
 from firstlight.datasets.simulated import simulate
 from firstlight.errors import ModelError
@@ -105,3 +106,21 @@ def test_an_incomplete_schema_is_refused_in_one_sentence(dataset: Dataset, lost:
     tables.pop(lost, None)
     with pytest.raises(ModelError, match=r"^The model does not say how tables become tensors \(.*\): train again\.$"):
         Schema.of(document, tables)
+
+
+def test_a_domain_is_what_the_catalogue_says_or_else_most_events(tmp_path: Path) -> None:
+    (tmp_path / "events.csv").write_text(
+        "user_id,item_id,domain\n"
+        "a,book,shop\na,film,video\nb,film,video\nb,film,shop\na,song,shop\nb,song,music\na,lamp,shop\na,cup,\n"
+    )
+    (tmp_path / "items.csv").write_text("item_id,domain\nbook,video\nlamp,\nnew,music\n")
+    read = read_dataset(tmp_path)
+    item_ids = pl.Series(["book", "cup", "film", "lamp", "new", "song"])
+    found = domains(read, item_ids)
+    assert found is not None
+    # music 0, shop 1, video 2: the catalogue's word, then most events', then the first by name where they are equal
+    assert found.tolist() == [2, -1, 2, 1, 0, 0]
+    corpus = build_schema(read).corpus(read)
+    assert corpus.domains is not None and torch.equal(corpus.domains, found)
+    one = replace(read, items=None, events=read.events.with_columns(domain=pl.lit("shop")))
+    assert build_schema(one).corpus(one).domains is None

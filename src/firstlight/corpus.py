@@ -48,7 +48,7 @@ class Schema:
         content = None
         if self.content is not None and dataset.items is not None:
             content = self.content.encode(dataset.items, self.item_ids)
-        corpus = Corpus(tasks, len(self.item_ids), content)
+        corpus = Corpus(tasks, len(self.item_ids), content, domains(dataset, self.item_ids))
         return corpus if within is None else corpus.with_pools(_pools(dataset, self.item_ids, within))
 
     def support(
@@ -94,6 +94,30 @@ def build_schema(dataset: Dataset, feedback: Feedback | None = None) -> Schema:
     item_ids = pl.concat(listed).unique().sort()
     content, profile = fit_content(dataset.items, item_ids), fit_profile(dataset.users)
     return Schema(item_ids, feedback or Feedback(), content, profile)
+
+
+def domains(dataset: Dataset, item_ids: pl.Series) -> Tensor | None:
+    """(N,) int64 the number of each item's domain in the order of their names, -1 where it is not known.
+
+    What the catalogue says holds, else what most events of the item say. None where there are fewer than two domains.
+    """
+    known = [frame for frame in (dataset.items, dataset.events) if frame is not None and "domain" in frame.columns]
+    if not known:
+        return None
+    said = pl.concat([_usual_domain(frame, place) for place, frame in enumerate(known)])
+    first = said.sort("item_id", "place").unique("item_id", keep="first", maintain_order=True)
+    number = pl.col("domain").rank("dense").cast(pl.Int64) - 1
+    ordered = pl.DataFrame({"item_id": item_ids}).join(first, on="item_id", how="left", maintain_order="left")
+    found = torch.from_numpy(ordered.select(number.fill_null(-1)).to_series().to_numpy().copy())
+    return found if int(found.max()) > 0 else None
+
+
+def _usual_domain(frame: pl.DataFrame, place: int) -> pl.DataFrame:
+    """item_id, domain (the most frequent of the item's, of equals the first by name), place."""
+    counts = frame.select("item_id", pl.col("domain").cast(pl.String)).drop_nulls().group_by("item_id", "domain").len()
+    first = counts.sort("item_id", "len", "domain", descending=[False, True, False])
+    chosen = first.unique("item_id", keep="first", maintain_order=True)
+    return chosen.select("item_id", "domain", place=pl.lit(place))
 
 
 def _pools(dataset: Dataset, item_ids: pl.Series, column: str) -> Tensor:

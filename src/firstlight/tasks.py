@@ -196,6 +196,9 @@ class Corpus:
     """What a learner may learn from: tasks, and what is known of the ``N`` items.
 
     content: (N, C) sparse CSR float32 with unit rows, what the catalogue says of each item; None: it says nothing.
+    domains: (N,) int64, which domain an item is in, from 0 up in the order of their names, -1 where it is not known;
+    None: there are none, or one. text: (N, D) float32, unit rows, the vectors of the items' texts, a row of zeros where
+    there is no text; None: no text encoder was asked for.
     pools: (N,) int64, which pool (category, domain) an item is in, -1 for none; pool: (T,) int64, the pool that a task
     is about, -1 for all items. None: there are no pools.
     """
@@ -203,6 +206,8 @@ class Corpus:
     tasks: TaskSet
     n_items: int
     content: Tensor | None = None
+    domains: Tensor | None = None
+    text: Tensor | None = None
     pools: Tensor | None = None
     pool: Tensor | None = None
 
