@@ -29,7 +29,7 @@ from firstlight.evaluate.metrics import MAIN
 from firstlight.evaluate.protocols import ColdUser, cold_user
 from firstlight.evaluate.tuning import measure
 from firstlight.learners import LEARNERS, make
-from firstlight.learners.base import Learner, Prior
+from firstlight.learners.base import Learner, NewItems, Prior
 from firstlight.learners.popular import Popular
 from firstlight.ranking import top
 from firstlight.tasks import Corpus, Support, TaskBatch, TaskSet
@@ -79,6 +79,16 @@ def emptied(known: Support) -> Support:
     """The same people without their events."""
     zeros = torch.zeros_like(known.grades)
     return replace(known, items=zeros.long(), grades=zeros, mask=zeros.bool())
+
+
+def later_items() -> NewItems:
+    """Three more items: of two the catalogue says what it says of the first two, of the third nothing."""
+    corpus = training()
+    assert corpus.content is not None
+    rows = corpus.content.to_dense()[:2]
+    content = torch.cat([rows, torch.zeros(1, rows.shape[1])]).to_sparse_csr()
+    domains = None if corpus.domains is None else torch.tensor([*corpus.domains[:2].tolist(), -1])
+    return NewItems(3, content, domains=domains)
 
 
 def quality(learner: Learner, prior: Prior, shots: int) -> float:
@@ -203,6 +213,18 @@ class Conformance:
         alone = torch.cat([self.scores(prior, known.rows(slice(n, n + 1))) for n in range(8)])
         together = self.scores(prior, known)[:8]
         assert torch.allclose(alone, together, rtol=1e-4, atol=1e-5 * float(together.abs().max()))
+
+    def test_items_that_come_later_change_nothing_of_the_others(self, prior: Prior) -> None:
+        known, size = cases(5).support, training().n_items
+        before = self.scores(prior, known)
+        later = self.learner.with_items(prior, later_items())
+        scores = self.scores(later, known)
+        assert scores.shape == (len(known), size + 3)
+        assert bool(scores.isfinite().all())
+        assert torch.allclose(scores[:, :size], before, rtol=1e-4, atol=1e-5 * float(before.abs().max()))
+        liked = self.scores(later, support([[(size, 1.0), (4, 1.0)], [(size + 2, 1.0)]], self.terms()))
+        assert liked.shape == (2, size + 3)
+        assert bool(liked.isfinite().all())
 
     def test_the_same_seed_gives_the_same_prior(self, prior: Prior) -> None:
         assert same(self.learner.fit(training(), seed=1).tensors, prior.tensors)

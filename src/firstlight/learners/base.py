@@ -6,9 +6,10 @@ task does not depend on who else is in the batch.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
+import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
@@ -30,6 +31,20 @@ class Prior:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class NewItems:
+    """``n`` items that came after training, with what the catalogue says of them.
+
+    content: (n, C) sparse CSR and text: (n, D), encoded as the corpus was; domains: (n,) int64, -1 where not known. None
+    where the corpus had none.
+    """
+
+    n: int
+    content: Tensor | None = None
+    text: Tensor | None = None
+    domains: Tensor | None = None
+
+
 class Preference(ABC):
     """What a prior says after seeing a support of ``T`` tasks."""
 
@@ -47,7 +62,7 @@ class Preference(ABC):
 
 
 class Learner(BaseModel, ABC):
-    """Settings, frozen. Two abstract verbs; nothing else is to be overridden but ``variants``."""
+    """Settings, frozen. Two abstract verbs; nothing else is to be overridden but ``variants`` and ``with_items``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: ClassVar[str]
@@ -63,6 +78,13 @@ class Learner(BaseModel, ABC):
     def adapt(self, prior: Prior, support: Support) -> Preference:
         """What the prior says after seeing the support."""
 
+    def with_items(self, prior: Prior, new: NewItems) -> Prior:
+        """The prior with ``new`` after the items that it knows; what it says of those stays the same.
+
+        What nothing but likes can tell is then unknown: such a learner puts new items where it puts unliked ones.
+        """
+        return replace(prior, tensors={name: _grown(name, value, new.n) for name, value in prior.tensors.items()})
+
     def variants(self) -> Sequence[Self]:
         """The settings that tuning tries, this one first."""
         return [self]
@@ -70,3 +92,14 @@ class Learner(BaseModel, ABC):
     def prior(self, tensors: Mapping[str, Tensor], **facts: Any) -> Prior:
         """A prior of this learner's name and settings."""
         return Prior(self.name, self.model_dump(mode="json"), tensors, facts)
+
+
+def _grown(name: str, value: Tensor, n: int) -> Tensor:
+    """A tensor of a prior with ``n`` more items, as its name says: nobody likes them, no row of a matrix is theirs."""
+    if name in ("counts", "base", "popularity"):
+        return torch.cat([value, value.new_zeros(n)])
+    if name == "place":
+        return torch.cat([value, value.new_full((n,), -1)])
+    if name == "pointers":
+        return torch.cat([value, value[-1:].expand(n)])
+    return value

@@ -5,6 +5,7 @@ what they like; an item is scored by its cosine with it. Here it may count for m
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar, Self
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from firstlight.budget import Budget, Progress, silent
 from firstlight.errors import DataError
-from firstlight.learners.base import Learner, Preference, Prior
+from firstlight.learners.base import Learner, NewItems, Preference, Prior
 from firstlight.learners.rows import Rows, faint_popularity, lookup
 from firstlight.tasks import Corpus, Support
 
@@ -41,10 +42,27 @@ class ContentKnn(Learner):
         warmth = (1 + corpus.tasks.item_counts(corpus.n_items)) ** self.popularity_power
         base = faint_popularity(corpus.tasks, corpus.n_items)
         # Divided by the largest, so that the faint popularity is as faint beside any power.
-        return self.prior({"base": base, "warmth": warmth / warmth.max(), **rows.tensors()}, terms=content.shape[1])
+        most = warmth.max()
+        tensors = {"base": base, "warmth": warmth / most, "unliked": 1 / most, **rows.tensors()}
+        return self.prior(tensors, terms=content.shape[1])
 
     def adapt(self, prior: Prior, support: Support) -> Preference:
         return _Alike(prior, support)
+
+    def with_items(self, prior: Prior, new: NewItems) -> Prior:
+        """Their content is in their rows at once."""
+        grown, content = super().with_items(prior, new), new.content
+        if content is None:
+            raise DataError("content-knn needs the content of new items: encode them as the corpus was.")
+        known = Rows.of(prior.tensors)
+        tensors = {
+            **grown.tensors,
+            "warmth": torch.cat([prior.tensors["warmth"], prior.tensors["unliked"].expand(new.n)]),
+            "pointers": torch.cat([known.pointers, known.pointers[-1] + content.crow_indices()[1:]]),
+            "columns": torch.cat([known.columns, content.col_indices().int()]),
+            "values": torch.cat([known.values, content.values()]),
+        }
+        return replace(grown, tensors=tensors)
 
     def variants(self) -> Sequence[Self]:
         grid = (self.model_copy(update={"popularity_power": power}) for power in (0.0, 0.25, 0.5, 1.0, 1.5))

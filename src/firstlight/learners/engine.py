@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from firstlight.budget import Budget, Progress, progress_between, silent
-from firstlight.learners.base import Learner, Preference, Prior
+from firstlight.learners.base import Learner, NewItems, Preference, Prior
 from firstlight.learners.blend import choose, interpolated, shortlist
 from firstlight.learners.content_knn import ContentKnn
 from firstlight.learners.covered import Covered, spread
@@ -91,15 +91,21 @@ class Engine(Learner):
         table = torch.stack([interpolated(anchors, part, torch.arange(anchors[-1] + 1)) for part in weights])
         return self.prior({**tensors, "weights": table}, anchors=list(anchors), members=members)
 
+    def with_items(self, prior: Prior, new: NewItems) -> Prior:
+        """As its members take them in; by content-kNN new items can be recommended at once."""
+        tensors = {"weights": prior.tensors["weights"]}
+        for name, own in members(prior).items():
+            grown = MEMBERS[own.learner].with_items(own, new)
+            tensors |= {f"{name}/{key}": value for key, value in grown.tensors.items()}
+        return replace(prior, tensors=tensors)
+
     def adapt(self, prior: Prior, support: Support) -> "EnginePreference":
         table = prior.tensors["weights"]
         weights = table[support.profile.any(1).long(), support.shots().clamp(max=table.shape[1] - 1)]
         parts = []
-        for place, (name, member) in enumerate(prior.facts["members"].items()):
+        for place, own in enumerate(members(prior).values()):
             if not len(support) or weights[:, place].any():
-                tensors = {k[len(name) + 1 :]: v for k, v in prior.tensors.items() if k.startswith(f"{name}/")}
-                own = Prior(member["learner"], member["settings"], tensors, member["facts"])
-                parts.append((weights[:, place], MEMBERS[member["learner"]].adapt(own, support)))
+                parts.append((weights[:, place], MEMBERS[own.learner].adapt(own, support)))
         return EnginePreference(parts)
 
 
@@ -107,6 +113,15 @@ MEMBERS: Mapping[str, Learner] = {
     member.name: member() for member in (Popular, FewshotEase, ItemKnn, ContentKnn, Ridge, SetEncoder)
 }
 """By name. What they learned is in the prior: adapting needs none of their settings."""
+
+
+def members(prior: Prior) -> dict[str, Prior]:
+    """Name -> what each member of the engine has learned."""
+    found = {}
+    for name, member in prior.facts["members"].items():
+        tensors = {key[len(name) + 1 :]: value for key, value in prior.tensors.items() if key.startswith(f"{name}/")}
+        found[name] = Prior(member["learner"], member["settings"], tensors, member["facts"])
+    return found
 
 
 class EnginePreference(Preference):

@@ -8,6 +8,7 @@ Here λ is the same for everybody, however many likes they have, and a newcomer 
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import ClassVar, Self
 
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from firstlight.budget import Budget, Progress, silent
 from firstlight.cooccurrence import likes_of, most_liked
-from firstlight.learners.base import Learner, Preference, Prior
+from firstlight.learners.base import Learner, NewItems, Preference, Prior
 from firstlight.learners.rows import faint_popularity
 from firstlight.tasks import Corpus, Support
 
@@ -69,6 +70,11 @@ class Ials(Learner):
 
     def adapt(self, prior: Prior, support: Support) -> Preference:
         return _Folded(prior, support)
+
+    def with_items(self, prior: Prior, new: NewItems) -> Prior:
+        grown, items = super().with_items(prior, new), prior.tensors["items"]
+        factors = torch.cat([items, items.new_zeros(new.n, items.shape[1])])
+        return replace(grown, tensors={**grown.tensors, "items": factors})
 
     def variants(self) -> Sequence[Self]:
         names = ("alpha", "reg", "fold_alpha")
