@@ -141,5 +141,7 @@ def test_members_without_a_say_are_left_out() -> None:
     prior = QUICK.fit(training(), seed=0)
     weights, members = prior.tensors["weights"], prior.facts["members"]
     assert weights.shape == (2, prior.facts["anchors"][-1] + 1, len(members))
-    assert bool(weights.any(0).any(0).all())
-    assert {name.partition("/")[0] for name in prior.tensors} == {*members, "weights"}
+    across = prior.tensors["across"]
+    assert across.shape[-1] == len(members)
+    assert bool((weights.any(0).any(0) | across.any(0).any(0)).all())
+    assert {name.partition("/")[0] for name in prior.tensors} == {*members, "weights", "domains", "across"}

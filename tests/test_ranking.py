@@ -12,6 +12,7 @@ from firstlight.evaluate.ranking import rank
 from firstlight.evaluate.tuning import measure
 from firstlight.learners.base import Prior
 from firstlight.learners.popular import Popular
+from firstlight.ranking import largest
 from firstlight.tasks import Corpus
 
 
@@ -98,3 +99,15 @@ def test_chunks_change_no_list_and_do_not_repeat_their_ties(corpus: Corpus, monk
     assert torch.equal(rank(learner, prior, support, ITEMS).lists, whole)
     ties = rank(Constant(), Prior("constant", {}, {"size": torch.zeros(ITEMS)}), support, ITEMS).lists
     assert len({tuple(row) for row in ties.tolist()}) == 100
+
+
+@pytest.mark.parametrize("width", [40, 640, 5_000, 6_413])
+@pytest.mark.parametrize("kinds", [3, 10**6], ids=["ties", "no ties"])
+def test_the_largest_of_a_row_are_those_that_sorting_finds(width: int, kinds: int) -> None:
+    chance = torch.Generator().manual_seed(width)
+    scores = torch.randint(kinds, (7, width), generator=chance).float()
+    scores[0, 5:] = -torch.inf
+    values, items = largest(scores, 12)
+    assert torch.equal(values, scores.sort(1, descending=True).values[:, :12])
+    assert torch.equal(scores.gather(1, items), values)
+    assert all(len(row.unique()) == 12 for row in items)

@@ -42,13 +42,17 @@ class Support:
         """The tasks at ``index``, in that order."""
         return Support(self.items[index], self.grades[index], self.mask[index], self.profile[index])
 
+    def first(self, shots: int) -> "Support":
+        """The same people with the first ``shots`` columns of their examples only."""
+        return replace(self, items=self.items[:, :shots], grades=self.grades[:, :shots], mask=self.mask[:, :shots])
+
     def without_profile(self) -> "Support":
         """The same people, as if nothing but their events were known of them."""
         return replace(self, profile=torch.zeros_like(self.profile))
 
     def without_events(self) -> "Support":
         """The same people, as if nothing but their profile were known of them: ``S`` is 0."""
-        return replace(self, items=self.items[:, :0], grades=self.grades[:, :0], mask=self.mask[:, :0])
+        return self.first(0)
 
 
 @dataclass(frozen=True)
@@ -91,9 +95,10 @@ class TaskSet:
 
     def likes(self) -> "TaskSet":
         """The same tasks with their liked examples only."""
-        return self._keep(self.grades > 0)
+        return self.where(self.grades > 0)
 
-    def _keep(self, mask: Tensor) -> "TaskSet":
+    def where(self, mask: Tensor) -> "TaskSet":
+        """The same tasks with the examples of ``mask`` (E,) only."""
         counts = torch.zeros(len(self), dtype=torch.int64).index_add_(
             0, self.owner[mask], torch.ones(int(mask.sum()), dtype=torch.int64)
         )

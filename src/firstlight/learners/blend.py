@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from firstlight.tasks import TaskBatch
 
@@ -19,6 +20,8 @@ BAGS = 8
 """Weights are chosen on so many random halves of the people and averaged: one choice on all would fit their noise."""
 SHORTLIST = 60
 DEPTH = 10
+NOWHERE = -1e6
+"""The score of a place in a shortlist that has no item."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,11 @@ class Shortlist:
     scales: Mapping[str, float]
     relevant: Tensor
     ideal: Tensor
+
+    def rows(self, people: slice) -> "Shortlist":
+        """The same of some of the people."""
+        scores = {name: values[people] for name, values in self.scores.items()}
+        return Shortlist(scores, self.scales, self.relevant[people], self.ideal[people])
 
 
 def shortlist(scores: Mapping[str, Tensor], batch: TaskBatch) -> Shortlist:
@@ -53,12 +61,24 @@ def shortlist(scores: Mapping[str, Tensor], batch: TaskBatch) -> Shortlist:
     real = found.values > 0
     scales = {name: float(values.std(1).mean().clamp(min=1e-12)) for name, values in scores.items()}
     kept = {
-        name: (values.gather(1, found.indices) / scales[name]).masked_fill(~real, -1e6)
+        name: (values.gather(1, found.indices) / scales[name]).masked_fill(~real, NOWHERE)
         for name, values in scores.items()
     }
     discounts = 1 / torch.log2(torch.arange(2, DEPTH + 2).float())
     ideal = discounts.cumsum(0)[batch.query_mask.sum(1).clamp(1, DEPTH) - 1]
     return Shortlist(kept, scales, truth.gather(1, found.indices) & real, ideal)
+
+
+def together(parts: Sequence[Shortlist]) -> Shortlist:
+    """The people of several shortlists of the same members; the scales are their means."""
+    width = max(part.relevant.shape[1] for part in parts)
+    scores = {
+        name: torch.cat([pad(part.scores[name], (0, width - part.relevant.shape[1]), value=NOWHERE) for part in parts])
+        for name in parts[0].scores
+    }
+    scales = {name: sum(part.scales[name] for part in parts) / len(parts) for name in scores}
+    relevant = torch.cat([pad(part.relevant, (0, width - part.relevant.shape[1])) for part in parts])
+    return Shortlist(scores, scales, relevant, torch.cat([part.ideal for part in parts]))
 
 
 def ndcg(scores: Tensor, relevant: Tensor, ideal: Tensor) -> Tensor:

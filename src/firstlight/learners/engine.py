@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from firstlight.budget import Budget, Progress, progress_between, silent
+from firstlight.learners.across import Across, AcrossPreference, learned_across
 from firstlight.learners.base import Learner, NewItems, Preference, Prior
 from firstlight.learners.blend import choose, interpolated, shortlist
 from firstlight.learners.content_knn import ContentKnn
@@ -62,10 +63,17 @@ class Engine(Learner):
         members = {name: member for name, member in members.items() if name in priors}
         progress("weights of the members", 0.65)
         anchors, weights = weigh(members, priors, cases, seed)
+        across = None
+        if corpus.domains is not None:
+            across = learned_across(members, priors, people.tasks(corpus), corpus.domains, seed)
         said = weights.any(0).any(0)
+        if across is not None:
+            said |= across.weights.any(0).any(0)
+            across = replace(across, weights=across.weights[..., said])
         members = {name: member for (name, member), says in zip(members.items(), said, strict=True) if says}
         final, _ = learned(members, corpus, seed, budget, partial(progress_between, progress, 0.7, 1.0), took)
-        return self._prior({name: final.get(name, priors[name]) for name in members}, anchors, weights[..., said])
+        kept = {name: final.get(name, priors[name]) for name in members}
+        return self._prior(kept, anchors, weights[..., said], across)
 
     def _members(
         self, rest: Corpus, cases: Mapping[int, TaskBatch], budget: Budget, progress: Progress
@@ -81,7 +89,9 @@ class Engine(Learner):
         members |= {f"set-encoder-{n}": encoder for n in range(self.encoders)}
         return members
 
-    def _prior(self, priors: Mapping[str, Prior], anchors: Sequence[int], weights: Tensor) -> Prior:
+    def _prior(
+        self, priors: Mapping[str, Prior], anchors: Sequence[int], weights: Tensor, across: Across | None = None
+    ) -> Prior:
         tensors = {f"{name}/{key}": value for name, prior in priors.items() for key, value in prior.tensors.items()}
         members = {
             name: {"learner": prior.learner, "settings": prior.settings, "facts": dict(prior.facts)}
@@ -89,30 +99,53 @@ class Engine(Learner):
         }
         # A row for every number of events up to the last anchor, which also serves all larger ones.
         table = torch.stack([interpolated(anchors, part, torch.arange(anchors[-1] + 1)) for part in weights])
-        return self.prior({**tensors, "weights": table}, anchors=list(anchors), members=members)
+        tensors["weights"] = table
+        if across is None:
+            return self.prior(tensors, anchors=list(anchors), members=members)
+        tensors |= {"domains": across.domains, "across": across.weights}
+        facts = {"anchors": list(anchors), "members": members}
+        return self.prior(tensors, **facts, switched_off=list(across.off), known_items=across.known)
 
     def with_items(self, prior: Prior, new: NewItems) -> Prior:
         """As its members take them in; by content-kNN new items can be recommended at once."""
-        tensors = {"weights": prior.tensors["weights"]}
-        for name, own in members(prior).items():
-            grown = MEMBERS[own.learner].with_items(own, new)
+        tensors = {name: prior.tensors[name] for name in ("weights", "across") if name in prior.tensors}
+        if (domains := prior.tensors.get("domains")) is not None:
+            own = domains.new_full((new.n,), -1) if new.domains is None else new.domains
+            tensors["domains"] = torch.cat([domains, own])
+        for name, member in members(prior).items():
+            grown = MEMBERS[member.learner].with_items(member, new)
             tensors |= {f"{name}/{key}": value for key, value in grown.tensors.items()}
         return replace(prior, tensors=tensors)
 
-    def adapt(self, prior: Prior, support: Support) -> "EnginePreference":
+    def adapt(self, prior: Prior, support: Support) -> Preference:
         table = prior.tensors["weights"]
         weights = table[support.profile.any(1).long(), support.shots().clamp(max=table.shape[1] - 1)]
-        parts = []
+        parts: list[tuple[Tensor, Preference]] = []
+        elsewhere: list[tuple[Tensor, Preference]] = []
+        across = across_of(prior)
+        there, new = across.at(support) if across is not None else (weights[:, None], torch.zeros(0))
         for place, own in enumerate(members(prior).values()):
-            if not len(support) or weights[:, place].any():
-                parts.append((weights[:, place], MEMBERS[own.learner].adapt(own, support)))
-        return EnginePreference(parts)
+            usual, cross = weights[:, place], there[..., place]
+            if not len(support) or usual.any() or cross.any():
+                part = MEMBERS[own.learner].adapt(own, support)
+                parts += [(usual, part)] if not len(support) or usual.any() else []
+                elsewhere += [(cross, part)] if cross.any() else []
+        said = EnginePreference(parts)
+        return said if across is None or not new.any() else AcrossPreference(said, elsewhere, across, new)
 
 
 MEMBERS: Mapping[str, Learner] = {
     member.name: member() for member in (Popular, FewshotEase, ItemKnn, ContentKnn, Ridge, SetEncoder)
 }
 """By name. What they learned is in the prior: adapting needs none of their settings."""
+
+
+def across_of(prior: Prior) -> Across | None:
+    """How the engine ranks what is in a domain that is new to somebody; None where there are not several domains."""
+    if "across" not in prior.tensors:
+        return None
+    tensors, facts = prior.tensors, prior.facts
+    return Across(tensors["domains"], tensors["across"], facts["switched_off"], facts["known_items"])
 
 
 def members(prior: Prior) -> dict[str, Prior]:

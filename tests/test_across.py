@@ -1,0 +1,123 @@
+"""What the engine does where a person is new to a domain."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from conformance import support, tiny
+from torch import Tensor
+
+from firstlight.learners.across import Across, AcrossPreference, harmed, learned_across, leave_one_out, matched
+from firstlight.learners.base import Learner, Preference
+from firstlight.learners.item_knn import ItemKnn
+from firstlight.learners.popular import Popular
+from firstlight.tasks import Corpus
+
+BOOKS = 40
+DOMAINS = (torch.arange(2 * BOOKS) >= BOOKS).long()
+MEMBERS: dict[str, Learner] = {"popular": Popular(), "item-knn": ItemKnn(shrink=1.0)}
+
+
+def two_shops(tied: bool, people: int = 300) -> Corpus:
+    """Films 0-39, books 40-79. tied: whoever likes films of one half likes books of the same half; else of any."""
+    chance = torch.Generator().manual_seed(0)
+    half = torch.randint(2, (people, 1), generator=chance)
+    other = half if tied else torch.randint(2, (people, 1), generator=chance)
+    films = torch.arange(BOOKS) // 20 == half
+    books = torch.arange(BOOKS) // 20 == other
+    popular = 1 / (1 + torch.arange(BOOKS) % 20).float()
+    rows = [
+        torch.multinomial(torch.where(part, popular, 1e-3 * popular), 5, generator=chance) for part in (films, books)
+    ]
+    return replace(tiny((torch.cat([rows[0], rows[1] + BOOKS], 1)).tolist(), 2 * BOOKS), domains=DOMAINS)
+
+
+def across(corpus: Corpus) -> Across:
+    assert corpus.domains is not None
+    train, aside = torch.arange(200), torch.arange(200, len(corpus.tasks))
+    priors = {name: member.fit(corpus.select(train)) for name, member in MEMBERS.items()}
+    found = learned_across(MEMBERS, priors, corpus.tasks.select(aside), corpus.domains, 0)
+    assert found is not None
+    return found
+
+
+class Given(Preference):
+    def __init__(self, values: Tensor) -> None:
+        self.values = values
+
+    def scores(self) -> Tensor:
+        return self.values
+
+
+def test_an_episode_hides_what_somebody_likes_in_one_domain() -> None:
+    corpus = two_shops(tied=True, people=60)
+    found = leave_one_out(corpus.tasks.likes(), DOMAINS, 0)
+    assert [domain for domain, _ in found] == [0, 1]
+    for domain, batch in found:
+        assert len(batch) == 60
+        assert bool((DOMAINS[batch.support.items[batch.support.mask]] != domain).all())
+        assert bool((DOMAINS[batch.query[batch.query_mask]] == domain).all())
+        assert int(batch.query_mask.sum()) == 300
+
+
+def test_too_few_people_of_two_domains_teach_nothing() -> None:
+    corpus = two_shops(tied=True, people=19)
+    assert leave_one_out(corpus.tasks.likes(), DOMAINS, 0) == []
+    assert learned_across(MEMBERS, {}, corpus.tasks, DOMAINS, 0) is None
+
+
+def test_what_is_liked_elsewhere_counts_where_it_tells_something() -> None:
+    found = across(two_shops(tied=True))
+    assert not found.off
+    assert bool((found.weights[5, :, 1] > 0).all())
+
+
+def test_a_domain_of_which_the_others_tell_nothing_keeps_to_popularity() -> None:
+    corpus, kept = two_shops(tied=False), []
+    for seed in range(5):
+        order = torch.randperm(len(corpus.tasks), generator=torch.Generator().manual_seed(seed))
+        found = across(corpus.select(order))
+        assert bool((found.weights[:, found.off, 1] == 0).all())
+        assert bool((found.weights[:, found.off, 0] > 0).all())
+        kept += found.off
+    assert len(kept) >= 7  # of ten; the gain of the others is noise that happened to be above 0
+
+
+def test_an_uncertain_gain_is_drawn_to_that_of_the_other_domains() -> None:
+    chance = torch.Generator().manual_seed(0)
+    sure = {domain: 0.05 + 0.1 * torch.randn(400, generator=chance) for domain in range(4)}
+    noisy = 0.5 * torch.randn(20, generator=chance)
+    assert harmed({**sure, 4: noisy - noisy.mean() - 0.01}) == []
+    assert harmed({**sure, 4: -0.2 + 0.1 * torch.randn(400, generator=chance)}) == [4]
+    assert harmed({0: -0.1 + 0.1 * torch.randn(50, generator=chance)}) == [0]
+
+
+def test_only_the_order_within_a_group_is_new() -> None:
+    chance = torch.Generator().manual_seed(0)
+    new, usual = torch.randn(3, 30, generator=chance), 5 + 2 * torch.randn(3, 30, generator=chance)
+    group = torch.arange(30) % 3
+    found = matched(new, usual, group, 30)
+    for part in range(3):
+        inside = group == part
+        assert torch.equal(found[:, inside].argsort(1), new[:, inside].argsort(1))
+        torch.testing.assert_close(found[:, inside].mean(1), usual[:, inside].mean(1))
+        torch.testing.assert_close(found[:, inside].std(1), usual[:, inside].std(1))
+
+
+def test_it_speaks_only_of_domains_in_which_a_person_has_no_event() -> None:
+    domains = torch.tensor([0, 0, 1, 1, -1])
+    rule = Across(domains, torch.ones(3, 2, 1), [], 5)
+    known = support([[(0, 1.0)], [(2, -1.0), (0, 1.0)], [(4, 1.0)], []], 0)
+    weights, new = rule.at(known)
+    assert weights.shape == (4, 2, 1)
+    assert new.tolist() == [[False, True], [False, False], [True, True], [False, False]]
+    usual, other = torch.tensor([[5.0, 4, 3, 2, 1]]).repeat(4, 1), torch.tensor([[1.0, 2, 3, 4, 5]]).repeat(4, 1)
+    found = AcrossPreference(Given(usual), [(weights[..., 0], Given(other))], rule, new).scores()
+    assert found.tolist() == [[5, 4, 2, 3, 1], [5, 4, 3, 2, 1], [4, 5, 2, 3, 1], [5, 4, 3, 2, 1]]
+
+
+@pytest.mark.parametrize("shots", [1, 5, 40])
+def test_more_likes_than_the_last_anchor_count_as_so_many(shots: int) -> None:
+    rule = Across(DOMAINS, torch.arange(21.0)[:, None, None].expand(21, 2, 1), [], len(DOMAINS))
+    weights, _ = rule.at(support([[(item, 1.0) for item in range(shots)]], 0))
+    assert float(weights[0, 0, 0]) == min(shots, 20)
