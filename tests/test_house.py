@@ -13,7 +13,7 @@ import pytest
 from conftest import ROOT
 
 LAYERS = (
-    "errors settings files manifest modelfile textlines reading columns times tables events catalogue datareport "
+    "errors settings files manifest modelfile textlines reading columns times tables events catalogue twins datareport "
     "dataset datasets tasks encoders corpus budget cooccurrence meta models learners recipes "
     "ranking recommender explain evaluate report "
     "progress quickstart cli"

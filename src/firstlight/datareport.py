@@ -1,7 +1,7 @@
 """What a data set is, what is cold in it, and what is wrong with it: for the terminal and as JSON."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 FEW_OF_USER, FEW_OF_ITEM, FEW_OF_DOMAIN = 5, 10, 50
 """Below so many events a person, an item, a domain is cold."""
+EXAMPLES = 3
+TWINS_REMEDY = (
+    "Give one product one id, or keep the twins of what a person has out of lists and truth: they are no finds."
+)
 
 
 @dataclass(frozen=True)
@@ -32,10 +36,30 @@ class Cold:
 
 
 @dataclass(frozen=True)
+class Twin:
+    """A pair of ids that may be one product, see `firstlight.twins`. title, twin_title: None where not known."""
+
+    item_id: str
+    twin_id: str
+    buyers: int
+    both: int
+    title: str | None = None
+    twin_title: str | None = None
+
+    def __str__(self) -> str:
+        names = [
+            f"{item} ({title})" if title else item
+            for item, title in ((self.item_id, self.title), (self.twin_id, self.twin_title))
+        ]
+        return f"{' and '.join(names)}: {self.both:,} of {self.buyers:,} buyers bought both"
+
+
+@dataclass(frozen=True)
 class DataReport:
     """files: what became of each file. users, items, events: how many the events have; types: events a type.
 
     first, last: the span of the times (UTC). domains: events a domain. notes: sentences worth reading.
+    twins: pairs of ids that may be one product, those with most buyers first; None where nobody has looked for them.
     """
 
     files: tuple[TableReport, ...]
@@ -48,6 +72,16 @@ class DataReport:
     domains: Mapping[str, int]
     cold: tuple[Cold, ...]
     notes: tuple[str, ...]
+    twins: tuple[Twin, ...] | None = None
+
+    def with_twins(self, pairs: pl.DataFrame, items: pl.DataFrame | None) -> "DataReport":
+        """With what `find_twins` has found, and the titles that the catalogue has for it."""
+        if items is not None and "title" in items.columns:
+            title = pl.col("title").cast(pl.String)
+            for name, ours in (("item_id", title), ("twin_id", title.alias("twin_title"))):
+                known = items.select(pl.col("item_id").alias(name), ours)
+                pairs = pairs.join(known, on=name, how="left", maintain_order="left")
+        return replace(self, twins=tuple(Twin(**pair) for pair in pairs.iter_rows(named=True)))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values that JSON can hold."""
@@ -68,7 +102,7 @@ class DataReport:
         ]
         if self.notes:
             parts += [Text("\nNotes", "bold"), *(Text(f"  {note}") for note in self.notes)]
-        return Group(*parts, *self._rejected())
+        return Group(*parts, *self._twins(), *self._rejected())
 
     def _understood(self) -> list["RenderableType"]:
         from rich.text import Text
@@ -87,6 +121,19 @@ class DataReport:
             lines[-1] += f"; also {_listed(list(file.others))}" if file.others else ""
             lines[-1] += f"; time: {file.time_format}" if file.time_format else ""
         return [Text(f"  {line}") for line in lines]
+
+    def _twins(self) -> list["RenderableType"]:
+        from rich.text import Text
+
+        if self.twins is None:
+            return []
+        if not self.twins:
+            return [Text("\nNo twins", "bold")]
+        found = (
+            f"{len(self.twins):,} {'pair' if len(self.twins) == 1 else 'pairs'} of ids with (nearly) the same buyers"
+        )
+        lines = [f"{found}, as of one product listed twice:", *map(str, self.twins[:EXAMPLES]), TWINS_REMEDY]
+        return [Text("\nTwins", "bold"), *(Text(f"  {line}") for line in lines)]
 
     def _rejected(self) -> list["RenderableType"]:
         from rich.table import Table
