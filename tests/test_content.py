@@ -119,7 +119,7 @@ def test_words_of_other_scripts_are_found() -> None:
         pl.DataFrame({"item_id": ["i0", "i1"]}),
         pl.DataFrame({"item_id": ["i0", "i1", "i2", "i3"], "title": ["a", "b", "c", "d"]}),
         pl.DataFrame({"item_id": ["i0", "i1"], "title": [None, None]}),
-        pl.DataFrame({"item_id": ["i0", "i1", "i2", "i3"], "time": TIMES}),
+        pl.DataFrame({"item_id": ["i0", "i1", "i2", "i3"], "until": TIMES}),
         pl.DataFrame({"item_id": ["i0", "i1", "i2", "i3"], "vector": [[0.1, 0.2]] * 4}),
         pl.DataFrame(schema={"item_id": pl.String, "title": pl.String}),
     ],

@@ -15,6 +15,8 @@ from torch import Tensor
 from firstlight.dataset import Dataset
 from firstlight.encoders.content import ContentEncoder, fit_content
 from firstlight.encoders.profile import ProfileEncoder, fit_profile
+from firstlight.encoders.text import TextEncoder, fit_text
+from firstlight.encoders.vectors import Report, quiet
 from firstlight.errors import DataError, ModelError
 from firstlight.settings import Feedback
 from firstlight.tasks import Corpus, Support, TaskSet, group
@@ -29,26 +31,27 @@ class Schema:
     """How tables become tensors.
 
     item_ids: (N,) all items of events and catalogue, sorted; a position in it is an item to every learner.
-    feedback: what counts as liked. content, profile: None where nothing is known of items, of people.
+    feedback: what counts as liked. content, profile: None where nothing is known of items, of people. text: None where
+    items have no text, or it is not to be read.
     """
 
     item_ids: pl.Series
     feedback: Feedback
     content: ContentEncoder | None = None
     profile: ProfileEncoder | None = None
+    text: TextEncoder | None = None
 
-    def corpus(self, dataset: Dataset, seed: int = 0, within: str | None = None) -> Corpus:
+    def corpus(self, dataset: Dataset, seed: int = 0, within: str | None = None, report: Report = quiet) -> Corpus:
         """Everyone with an event that says something, as tasks in the order of their ids, and what is known of items.
 
         seed: orders events without a time, and events of the same moment. within: "category" or "domain": besides, a
         task for each person and category, about the items of that category alone. Where the items have the other of
-        the two columns only, that one is taken. Raises DataError where they have neither.
+        the two columns only, that one is taken. report: told how far the reading of texts is.
+        Raises DataError where the items have neither column, and what a text encoder raises.
         """
         tasks = self._tasks(dataset.events, dataset.users, None, seed)
-        content = None
-        if self.content is not None and dataset.items is not None:
-            content = self.content.encode(dataset.items, self.item_ids)
-        corpus = Corpus(tasks, len(self.item_ids), content, domains(dataset, self.item_ids))
+        content, text = self._known(dataset.items, self.item_ids, dataset.events, report)
+        corpus = Corpus(tasks, len(self.item_ids), content, domains(dataset, self.item_ids), text=text)
         return corpus if within is None else corpus.with_pools(_pools(dataset, self.item_ids, within))
 
     def support(
@@ -63,23 +66,45 @@ class Schema:
         tasks = self._tasks(known, users, names, seed)
         return tasks.split(tasks.indptr.diff()).support, unknown
 
+    def encode_items(
+        self, items: pl.DataFrame, events: pl.DataFrame | None = None, report: Report = quiet
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """What is known of items, new ones too: (content (n, C) sparse CSR, text (n, D)), a row for each of ``items``.
+
+        As in ``Corpus``; None where the schema does not read it. items: clean items (``dataset.read_items``). events:
+        their reviews, where the schema reads those. Raises what a text encoder raises.
+        """
+        return self._known(items, items["item_id"], events, report)
+
     def state(self) -> tuple[dict[str, Any], dict[str, pl.DataFrame]]:
         """The schema as a JSON document and tables; ``Schema.of`` reads them back."""
         tables = {"items": pl.DataFrame({"item_id": self.item_ids})}
         for kind in ENCODERS:
             encoder = getattr(self, kind)
             tables |= {f"{kind}.{name}": table for name, table in (encoder.tables() if encoder else {}).items()}
-        return {"feedback": self.feedback.model_dump(mode="json")}, tables
+        document: dict[str, Any] = {"feedback": self.feedback.model_dump(mode="json")}
+        if self.text is not None:
+            document["text"], read = self.text.state()
+            tables |= {f"text.{name}": table for name, table in read.items()}
+        return document, tables
 
     @classmethod
     def of(cls, document: Mapping[str, Any], tables: Mapping[str, pl.DataFrame]) -> Self:
         """The schema that ``state`` has written; other keys and tables are ignored. Raises ModelError."""
         try:
             feedback = Feedback.model_validate(document["feedback"])
-            return cls(tables["items"]["item_id"], feedback, **{kind: _encoder(kind, tables) for kind in ENCODERS})
+            encoders = {kind: _encoder(kind, tables) for kind in ENCODERS}
+            text = TextEncoder.of(document["text"], _own("text", tables)) if "text" in document else None
+            return cls(tables["items"]["item_id"], feedback, **encoders, text=text)
         except (KeyError, TypeError, ValidationError, pl.exceptions.PolarsError) as error:
             said = str(error).splitlines()[0]
             raise ModelError(f"The model does not say how tables become tensors ({said}): train again.") from error
+
+    def _known(
+        self, items: pl.DataFrame | None, item_ids: pl.Series, events: pl.DataFrame | None, report: Report
+    ) -> tuple[Tensor | None, Tensor | None]:
+        content = None if self.content is None or items is None else self.content.encode(items, item_ids)
+        return content, None if self.text is None else self.text.encode(items, item_ids, events, report)
 
     def _tasks(self, events: pl.DataFrame, users: pl.DataFrame | None, names: pl.Series | None, seed: int) -> TaskSet:
         graded = events.select("user_id", "item_id", "time", self.feedback.grade())
@@ -88,12 +113,23 @@ class Schema:
         return TaskSet(names, indptr, items, grades, profile)
 
 
-def build_schema(dataset: Dataset, feedback: Feedback | None = None) -> Schema:
-    """Learn from the data how items and people become vectors. feedback: None for the defaults."""
+def build_schema(
+    dataset: Dataset,
+    feedback: Feedback | None = None,
+    text_encoder: str | None = None,
+    reviews: bool = False,
+) -> Schema:
+    """Learn from the data how items and people become vectors.
+
+    feedback: None for the defaults. text_encoder: as in ``fit_text``; None for the one that needs no download.
+    reviews: read the column ``text`` of the events as well, and let it speak for their items.
+    Raises what ``fit_text`` raises.
+    """
     listed = [frame["item_id"] for frame in (dataset.events, dataset.items) if frame is not None]
     item_ids = pl.concat(listed).unique().sort()
     content, profile = fit_content(dataset.items, item_ids), fit_profile(dataset.users)
-    return Schema(item_ids, feedback or Feedback(), content, profile)
+    text = fit_text(dataset.items, text_encoder, dataset.events, reviews)
+    return Schema(item_ids, feedback or Feedback(), content, profile, text)
 
 
 def domains(dataset: Dataset, item_ids: pl.Series) -> Tensor | None:
@@ -131,5 +167,9 @@ def _pools(dataset: Dataset, item_ids: pl.Series, column: str) -> Tensor:
 
 
 def _encoder(kind: str, tables: Mapping[str, pl.DataFrame]) -> Any:
-    own = {name.removeprefix(f"{kind}."): table for name, table in tables.items() if name.startswith(f"{kind}.")}
+    own = _own(kind, tables)
     return ENCODERS[kind](**own) if own else None
+
+
+def _own(kind: str, tables: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    return {name.removeprefix(f"{kind}."): table for name, table in tables.items() if name.startswith(f"{kind}.")}

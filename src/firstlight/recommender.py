@@ -47,17 +47,20 @@ class Recommender:
         *,
         feedback: Feedback | None = None,
         within: str | None = None,
+        text_encoder: str | None = None,
+        reviews: bool = False,
         seed: int = 0,
         budget: Budget | None = None,
         progress: Progress = silent,
     ) -> Self:
         """Learn from a data set. learner: None for the default one. within: as in `Schema.corpus`.
 
-        Raises DataError where nobody likes anything.
+        text_encoder, reviews: as in `build_schema`, which says what is raised. Raises DataError where nobody likes
+        anything.
         """
         learner = learner or make(DEFAULT)
-        schema = build_schema(dataset, feedback or Feedback())
-        corpus = schema.corpus(dataset, seed, within)
+        schema = build_schema(dataset, feedback or Feedback(), text_encoder, reviews)
+        corpus = schema.corpus(dataset, seed, within, progress)
         if not bool((corpus.tasks.grades > 0).any()):
             types = ", ".join(dataset.events["type"].unique().sort().head(8))
             raise DataError(

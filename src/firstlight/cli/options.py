@@ -35,6 +35,15 @@ Device = Annotated[
     str, typer.Option(metavar="auto|cpu|cuda", help="Where learners that descend do so; auto: a GPU if there is one.")
 ]
 Graded = Annotated[bool, typer.Option("--graded", help="Better ratings are stronger likes.")]
+TextEncoderName = Annotated[
+    str | None,
+    typer.Option(
+        "--text-encoder",
+        metavar="NAME",
+        help="What reads the items' text: hashed, none, or a language model by folder or name; left out: hashed.",
+    ),
+]
+Reviews = Annotated[bool, typer.Option("--reviews", help="Let the column text of the events speak for their items.")]
 
 
 def read(data: Path, columns: Path | None) -> Dataset:

@@ -14,7 +14,9 @@ from firstlight.cli.options import (
     Device,
     Graded,
     LikeFrom,
+    Reviews,
     Seed,
+    TextEncoderName,
     Threads,
     TimeBudget,
     Weight,
@@ -53,6 +55,8 @@ def train(
     like_from: LikeFrom = 4.0,
     weight: Weight = None,
     graded: Graded = False,
+    text_encoder: TextEncoderName = None,
+    reviews: Reviews = False,
     threads: Threads = None,
     device: Device = "auto",
     checkpoint: Checkpoint = None,
@@ -88,7 +92,15 @@ def train(
     with shown(f"Training {chosen.name}") as progress:
         budget = Budget(time_budget, device=place, checkpoint=checkpoint)
         model = Recommender.fit(
-            dataset, chosen, feedback=liked, within=plan.within, seed=seed, budget=budget, progress=progress
+            dataset,
+            chosen,
+            feedback=liked,
+            within=plan.within,
+            text_encoder=text_encoder,
+            reviews=reviews,
+            seed=seed,
+            budget=budget,
+            progress=progress,
         )
     model.save(out)
     if checkpoint is not None:

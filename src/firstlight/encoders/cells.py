@@ -3,6 +3,9 @@
 import numpy as np
 import polars as pl
 
+# Scripts that are written without blanks between words, or that put several words into one.
+UNBROKEN = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}]"
+
 
 def is_text(column: pl.Series) -> bool:
     """Whether the cells are texts, labels, truth values, or lists of such; also ids of something else (``*_id``)."""
@@ -45,6 +48,8 @@ def bin_numbers(values: pl.Series, edges: list[float]) -> pl.Series:
 
 
 def _finite(values: pl.Series) -> pl.Series:
-    """As Float64; null where a value is no finite number, or no number at all."""
+    """As Float64, times in seconds since 1970; null where a value is no finite number, or no number at all."""
+    if values.dtype in (pl.Datetime, pl.Date):
+        values = values.dt.epoch("s")
     numbers = values.cast(pl.Float64, strict=False)
     return numbers.set(~numbers.is_finite(), None)

@@ -1,17 +1,18 @@
-"""What the catalogue says of each item: TF-IDF over words, labels, list elements and bins of numbers.
+"""What the catalogue says of each item: TF-IDF over words, labels, list elements, bins of numbers and of its age.
 
 Weights as in Salton and Buckley (1988), with a sublinear term frequency and a smoothed inverse document frequency:
 (1 + ln tf) (ln((1 + N) / (1 + df)) + 1), rows scaled to length 1.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 import torch
 from torch import Tensor
 
-from firstlight.encoders.cells import bin_numbers, is_text, quantile_edges, texts
+from firstlight.encoders.cells import UNBROKEN, bin_numbers, is_text, quantile_edges, texts
+from firstlight.encoders.prices import BINS, EDGES, price_edges, price_ranks
 
 LABEL_LENGTH = 60
 """A text of at most so many characters is also a label: a term of its own."""
@@ -20,24 +21,23 @@ RESOLUTIONS = (8, 32)
 LEAST_ITEMS, MOST_SHARE, MOST_TERMS = 2, 0.5, 100_000
 CHUNK = 20_000
 
-# Scripts that are written without blanks between words, or that put several words into one.
-UNBROKEN = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}]"
-
 
 @dataclass(frozen=True, eq=False)
 class ContentEncoder:
     """A vocabulary of ``C`` terms, learned from a catalogue.
 
     vocabulary: term, idf (Float32); the row of a term is its column in the encoding.
-    columns: column, bins (0 for text), edges; the columns of the catalogue that are read, and how.
+    columns: column, bins (0 for text), edges; the columns of the catalogue that are read, and how. prices: category,
+    edge, rank; what is dear and what is cheap in a category.
     """
 
     vocabulary: pl.DataFrame
     columns: pl.DataFrame
+    prices: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=EDGES))
 
     def tables(self) -> Mapping[str, pl.DataFrame]:
         """All there is to save; ``ContentEncoder(**tables)`` is this encoder again."""
-        return {"vocabulary": self.vocabulary, "columns": self.columns}
+        return {"vocabulary": self.vocabulary, "columns": self.columns, "prices": self.prices}
 
     def encode(self, items: pl.DataFrame, item_ids: pl.Series) -> Tensor:
         """Sparse CSR (N, C) float32: a row of length 1 for each of ``item_ids``, empty where nothing is known of it.
@@ -48,7 +48,10 @@ class ContentEncoder:
         known = items.join(rows, on="item_id", how="inner")
         places = self.vocabulary.with_columns(column=pl.int_range(pl.len()))
         parts = [
-            _terms(part, self.columns).join(places, on="term").group_by("row", "column").agg(pl.len(), pl.first("idf"))
+            _terms(part, self.columns, self.prices)
+            .join(places, on="term")
+            .group_by("row", "column")
+            .agg(pl.len(), pl.first("idf"))
             for part in known.iter_slices(CHUNK)
         ]
         counts = pl.concat(parts) if parts else places.head(0).select("column", "idf", row="column", len="column")
@@ -59,15 +62,16 @@ class ContentEncoder:
 def fit_content(items: pl.DataFrame | None, item_ids: pl.Series) -> ContentEncoder | None:
     """Learn the vocabulary of a catalogue; None where it says nothing that some items share and others do not.
 
-    items: item_id, one row each, and columns of any type. Times, lists of numbers and rows of items that are not among
-    ``item_ids`` are not read. A term is kept if at least two items and at most half of all have it.
+    items: item_id, one row each, and columns of any type. Times but that of arrival (``time``), lists of numbers and
+    rows of items that are not among ``item_ids`` are not read. A term is kept if at least two items and at most half of
+    all have it.
     """
     if items is None:
         return None
     known = items.filter(pl.col("item_id").is_in(item_ids.implode())).with_columns(row=pl.int_range(pl.len()))
-    columns = _columns(known)
+    columns, prices = _columns(known), price_edges(known)
     parts = [
-        _terms(part, columns).unique().group_by("term").agg(df=pl.len().cast(pl.Int64))
+        _terms(part, columns, prices).unique().group_by("term").agg(df=pl.len().cast(pl.Int64))
         for part in known.iter_slices(CHUNK)
     ]
     if not parts:
@@ -76,7 +80,7 @@ def fit_content(items: pl.DataFrame | None, item_ids: pl.Series) -> ContentEncod
     counts = pl.concat(parts).group_by("term").agg(pl.sum("df")).filter(shared)
     kept = counts.sort("df", "term", descending=[True, False]).head(MOST_TERMS).sort("term")
     idf = ((1 + known.height) / (1 + pl.col("df"))).log() + 1
-    return ContentEncoder(kept.select("term", idf=idf.cast(pl.Float32)), columns) if kept.height else None
+    return ContentEncoder(kept.select("term", idf=idf.cast(pl.Float32)), columns, prices) if kept.height else None
 
 
 def _columns(items: pl.DataFrame) -> pl.DataFrame:
@@ -87,12 +91,12 @@ def _columns(items: pl.DataFrame) -> pl.DataFrame:
             continue
         if is_text(items[name]):
             ways.append((name, 0, []))
-        elif items[name].dtype.is_numeric():
+        elif items[name].dtype.is_numeric() or (name == "time" and items[name].dtype.is_temporal()):
             ways += [(name, bins, quantile_edges(items[name], bins)) for bins in RESOLUTIONS]
     return pl.DataFrame(ways, {"column": pl.String, "bins": pl.Int32, "edges": pl.List(pl.Float64)}, orient="row")
 
 
-def _terms(items: pl.DataFrame, columns: pl.DataFrame) -> pl.DataFrame:
+def _terms(items: pl.DataFrame, columns: pl.DataFrame, prices: pl.DataFrame) -> pl.DataFrame:
     """row, term: all terms of all items, as often as they occur."""
     parts = [pl.DataFrame(schema={"row": pl.Int64, "term": pl.String})]
     for name, bins, edges in columns.iter_rows():
@@ -104,6 +108,8 @@ def _terms(items: pl.DataFrame, columns: pl.DataFrame) -> pl.DataFrame:
             cells = texts(items["row"], items[name])
             short = cells.filter(pl.col("text").str.len_chars() <= LABEL_LENGTH)
             parts += [_prefixed(short["row"], short["text"], f"{name}="), _words(cells)]
+    if prices.height:
+        parts.append(_prefixed(items["row"], price_ranks(items, prices), f"price in category~{BINS}."))
     return pl.concat(parts)
 
 
