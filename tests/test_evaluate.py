@@ -14,8 +14,8 @@ from firstlight.tasks import Corpus
 
 def test_what_is_known_to_be_better_comes_out_better(evaluation: Evaluation) -> None:
     popular, _, constant, neighbours = evaluation.rows
-    for shots, cell in zip(evaluation.shots, neighbours.cells, strict=True):
-        assert cell.shots == shots
+    for shots, label, cell in zip(evaluation.shots, evaluation.labels, neighbours.cells, strict=True):
+        assert cell.shots == shots == cell.known and cell.label == label and cell.people == 80
         assert 0 <= cell.metrics["ndcg@10"].low <= cell.metrics["ndcg@10"].mean <= cell.metrics["ndcg@10"].high <= 1
         if shots >= 3:
             assert (cell.against, cell.verdict) == ("popular", "better")

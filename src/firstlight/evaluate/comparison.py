@@ -52,6 +52,22 @@ def difference(ours: Tensor, theirs: Tensor, weights: Tensor) -> Interval:
     return intervals((ours - theirs).unsqueeze(1), weights)[0]
 
 
+def mean_of_stages(values: Sequence[Tensor], people: Sequence[Tensor], seed: int = 0) -> Interval:
+    """The mean of the means of several stages, each of the same weight, when people are drawn with replacement.
+
+    values: (T,) of each stage. people: (T,) int64 of each stage, who they are: one person may be at several stages.
+    """
+    everybody = torch.unique(torch.cat(list(people)))
+    weights = resamples(len(everybody), seed)
+    means = torch.zeros(len(weights))
+    for found, who in zip(values, people, strict=True):
+        drawn = weights[:, torch.searchsorted(everybody, who)]
+        means += drawn @ found.float() / drawn.sum(1).clamp(min=1 / len(everybody))
+    tails = torch.quantile(means / len(values), torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
+    mean = float(torch.stack([found.double().mean() for found in values]).mean())
+    return Interval(mean, float(tails[0]), float(tails[1]))
+
+
 def verdict(difference: Interval) -> Verdict:
     """What an interval of a difference says: "level" unless all of it is on one side of 0."""
     if difference.low > 0:

@@ -1,18 +1,19 @@
-"""The same tuning for everyone: each variant is fitted once, people of validation choose one at each number of shots.
+"""The same tuning for everyone: each variant is fitted once, people of validation choose one at each stage.
 
 Winners are not fitted again with the people of validation: a learner of one variant and one of ten learn from exactly
 the same people, and every learner has a figure on validation by which baselines can be chosen.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor
 
-from firstlight.budget import Budget, Progress, silent
+from firstlight.budget import Budget, Progress, progress_between, silent
 from firstlight.evaluate import metrics
-from firstlight.evaluate.protocols import ColdUser
+from firstlight.evaluate.protocols.stages import Cases, Stage
 from firstlight.evaluate.ranking import rank
 from firstlight.learners.base import Learner, Prior
 from firstlight.tasks import Corpus, TaskBatch
@@ -29,12 +30,12 @@ class Choice:
 
 @dataclass(frozen=True)
 class Tuned:
-    """choices: shots -> the best variant there. tried: how many of the ``variants`` the budget allowed.
+    """choices: the best variant at each stage. tried: how many of the ``variants`` the budget allowed, at least.
 
     seconds: spent in ``fit``, all variants together.
     """
 
-    choices: Mapping[int, Choice]
+    choices: Sequence[Choice]
     tried: int
     variants: int
     seconds: float
@@ -42,23 +43,44 @@ class Tuned:
 
 def tune(
     learner: Learner,
-    corpus: Corpus,
-    protocol: ColdUser,
+    stages: Sequence[Stage],
     *,
     seed: int = 0,
     seconds: float = 240.0,
     device: str = "cpu",
     progress: Progress = silent,
 ) -> Tuned:
-    """Fit the variants of ``learner`` one after another and keep the best at each number of events.
+    """Fit the variants of ``learner`` one after another and keep the best at each stage.
 
-    seconds: for all of it, of which each variant may fit for an equal part of what is left. The first variant is
-    always tried; one that would begin after the end is not. Of equally good variants the earlier wins. Up to one prior
-    for each number of shots is kept. device: where learners that descend do so.
+    seconds: for all variants that learn from the same, of which each may fit for an equal part of what is left. The
+    first variant is always tried; one that would begin after the end is not. Of equally good variants the earlier wins.
+    Up to one prior a stage is kept. device: where learners that descend do so.
     """
-    training, clock, spent = protocol.training(corpus), Budget(seconds, device=device), 0.0
-    cases = {shots: protocol.cases(corpus, protocol.validation, shots) for shots in protocol.shots}
-    variants, choices, tried = learner.variants(), dict[int, Choice](), 0
+    trainings = list({id(stage.training): stage.training for stage in stages}.values())
+    choices, spent, tried = dict[int, Choice](), 0.0, list[int]()
+    for place, training in enumerate(trainings):
+        together = {number: stage for number, stage in enumerate(stages) if stage.training is training}
+        budget = Budget(seconds, device=device)
+        steps = partial(progress_between, progress, place / len(trainings), (place + 1) / len(trainings))
+        found = _tune(learner, training, together, seed, budget, steps)
+        choices |= found.choices
+        spent, tried = spent + found.seconds, [*tried, found.tried]
+    ordered = [choices[number] for number in range(len(stages))]
+    return Tuned(ordered, min(tried), len(learner.variants()), spent)
+
+
+@dataclass(frozen=True)
+class _Found:
+    choices: dict[int, Choice]
+    tried: int
+    seconds: float
+
+
+def _tune(
+    learner: Learner, training: Corpus, stages: Mapping[int, Stage], seed: int, clock: Budget, progress: Progress
+) -> _Found:
+    """The best variants at ``stages`` that learn from the same ``training``."""
+    variants, choices, tried, spent = learner.variants(), dict[int, Choice](), 0, 0.0
     for variant in variants:
         if tried and not clock.left():
             break
@@ -67,16 +89,16 @@ def tune(
         prior = variant.fit(training, seed=seed, budget=clock.share(1 / (len(variants) - tried)))
         spent += time.perf_counter() - before
         tried += 1
-        for shots, batch in cases.items():
-            found = _validate(variant, prior, batch, corpus.n_items, seed)
-            if shots not in choices or found > choices[shots].validation:
-                choices[shots] = Choice(variant, prior, found)
-    return Tuned(choices, tried, len(variants), spent)
+        for number, stage in stages.items():
+            found = _validate(variant, prior, stage.validation, training.n_items, seed)
+            if number not in choices or found > choices[number].validation:
+                choices[number] = Choice(variant, prior, found)
+    return _Found(choices, tried, spent)
 
 
-def _validate(learner: Learner, prior: Prior, batch: TaskBatch, n_items: int, seed: int) -> float:
-    lists = rank(learner, prior, batch.support, n_items, seed).lists
-    return float(measure(lists, batch)[metrics.MAIN].mean())
+def _validate(learner: Learner, prior: Prior, cases: Cases, n_items: int, seed: int) -> float:
+    lists = rank(learner, prior, cases.batch.support, n_items, seed, cases.eligible).lists
+    return float(measure(lists, cases.batch)[metrics.MAIN].mean())
 
 
 def measure(lists: Tensor, batch: TaskBatch) -> Mapping[str, Tensor]:

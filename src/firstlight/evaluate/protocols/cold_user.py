@@ -1,23 +1,27 @@
-"""Protocols: who is learned from, who is judged, and what is known of them when they are.
-
-A protocol holds positions in a corpus, never events, so that the same one serves every learner.
-"""
+"""People nobody has seen before."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from firstlight.errors import DataError, SettingsError
-from firstlight.tasks import Corpus, TaskBatch
+from firstlight.errors import DataError
+from firstlight.evaluate.protocols.stages import (
+    LEAST_PEOPLE,
+    TEST_MOST,
+    VALIDATION_MOST,
+    Cases,
+    Cut,
+    Protocol,
+    Stage,
+    counted,
+    numbers,
+)
+from firstlight.tasks import Corpus, TaskBatch, TaskSet
 
 SHOTS = (0, 1, 3, 5, 10)
-TEST_MOST, TEST_SHARE = 1_500, 0.2
-VALIDATION_MOST, VALIDATION_SHARE = 600, 0.1
-LEAST_PEOPLE = 25
-"""How many people with enough likes a cut needs: a fifth of them are judged."""
+TEST_SHARE, VALIDATION_SHARE = 0.2, 0.1
 QUERY, QUERY_SPARSE = 5, 3
 """How many likes beyond the support a person needs; the second where data are sparse."""
 TYPICAL = 0.25
@@ -26,11 +30,12 @@ FEW = 5
 
 
 @dataclass(frozen=True)
-class ColdUser:
+class ColdUser(Protocol):
     """People never seen before, at 0, 1, 3, ... events; the same people at every number.
 
     train, validation, test: int64 positions of tasks, disjoint. Nothing of test is trained or tuned on, nothing of
     validation is trained on. note: what was changed to fit the data, in words; "" if nothing was.
+    It holds positions in a corpus, never events.
     """
 
     train: Tensor
@@ -38,7 +43,6 @@ class ColdUser:
     test: Tensor
     shots: tuple[int, ...]
     note: str = ""
-    name: ClassVar[str] = "cold-user"
 
     def training(self, corpus: Corpus) -> Corpus:
         """What every learner is fitted on."""
@@ -46,7 +50,12 @@ class ColdUser:
 
     def cases(self, corpus: Corpus, people: Tensor, shots: int) -> TaskBatch:
         """Support: the first ``shots`` likes of ``people``; query: the rest, also items nobody liked in training."""
-        return corpus.tasks.select(people).likes().split(shots)
+        return first_likes(corpus.tasks, people, shots).batch
+
+    def cut(self, corpus: Corpus) -> Cut:
+        """A stage for each number of events."""
+        stages = by_shots(self.training(corpus), corpus.tasks, self.validation, self.test, self.shots)
+        return Cut("cold-user", stages, self.note, {"shots": list(self.shots)}, unseen=self.validation)
 
 
 def cold_user(corpus: Corpus, shots: Sequence[int] = SHOTS, seed: int = 0) -> ColdUser:
@@ -58,11 +67,9 @@ def cold_user(corpus: Corpus, shots: Sequence[int] = SHOTS, seed: int = 0) -> Co
     ``shots`` is left out.
     Raises SettingsError for impossible shots, DataError if fewer than 25 people have enough likes for any.
     """
-    wanted = tuple(sorted(set(shots)))
-    if not wanted or wanted[0] < 0:
-        raise SettingsError(f"shots are {list(shots)}, but must be one or more numbers from 0 up, such as 0,1,3,5,10")
+    wanted = numbers(shots)
     likes = torch.bincount(corpus.tasks.owner[corpus.tasks.grades > 0], minlength=len(corpus.tasks))
-    kept, enough = _feasible(likes, wanted)
+    kept, enough, note = feasible(likes, wanted)
     able = (likes >= enough).nonzero()[:, 0]
     able = able[torch.randperm(len(able), generator=torch.Generator().manual_seed(seed))]
     tested = min(TEST_MOST, int(len(able) * TEST_SHARE))
@@ -70,18 +77,35 @@ def cold_user(corpus: Corpus, shots: Sequence[int] = SHOTS, seed: int = 0) -> Co
     train = torch.ones(len(likes), dtype=torch.bool)
     train[able[: tested + tuned]] = False
     test, validation = able[:tested], able[tested : tested + tuned]
-    return ColdUser(train.nonzero()[:, 0], validation, test, kept, _note(likes, wanted, kept))
+    return ColdUser(train.nonzero()[:, 0], validation, test, kept, note)
 
 
-def _feasible(likes: Tensor, shots: tuple[int, ...]) -> tuple[tuple[int, ...], int]:
-    """The shots the data can bear, and how many likes a person needs to take part."""
+def by_shots(
+    training: Corpus, tasks: TaskSet, validation: Tensor, test: Tensor, shots: Sequence[int]
+) -> Sequence[Stage]:
+    """A stage for each number of likes that are known of a person; all learn from the same."""
+    return [
+        Stage(counted(k), k, training, first_likes(tasks, validation, k), first_likes(tasks, test, k)) for k in shots
+    ]
+
+
+def first_likes(tasks: TaskSet, people: Tensor, shots: int) -> Cases:
+    """Support: the first ``shots`` likes of ``people``; query: the others."""
+    return Cases(tasks.select(people).likes().split(shots), people)
+
+
+def feasible(likes: Tensor, shots: tuple[int, ...]) -> tuple[tuple[int, ...], int, str]:
+    """The shots the data can bear, how many likes a person needs to take part, and what was left out, in words.
+
+    likes: (T,) of each person who might take part. Raises DataError where the data can bear none.
+    """
     for count in range(len(shots), 0, -1):
         largest = shots[count - 1]
         for query in (QUERY, QUERY_SPARSE):
             able = int((likes >= largest + query).sum())
             typical = able >= TYPICAL * len(likes) or (largest <= FEW and query == QUERY_SPARSE)
             if able >= LEAST_PEOPLE and typical:
-                return shots[:count], largest + query
+                return shots[:count], largest + query, _note(likes, shots[count:])
     enough = shots[0] + QUERY_SPARSE
     able = int((likes >= enough).sum())
     raise DataError(
@@ -90,8 +114,7 @@ def _feasible(likes: Tensor, shots: tuple[int, ...]) -> tuple[tuple[int, ...], i
     )
 
 
-def _note(likes: Tensor, wanted: tuple[int, ...], kept: tuple[int, ...]) -> str:
-    dropped = wanted[len(kept) :]
+def _note(likes: Tensor, dropped: tuple[int, ...]) -> str:
     if not dropped:
         return ""
     enough = dropped[0] + QUERY_SPARSE
