@@ -29,10 +29,10 @@ from firstlight.evaluate.metrics import MAIN
 from firstlight.evaluate.protocols import ColdUser, cold_user
 from firstlight.evaluate.tuning import measure
 from firstlight.learners import LEARNERS, make
-from firstlight.learners.base import Learner, NewItems, Prior
+from firstlight.learners.base import Learner, Prior
 from firstlight.learners.popular import Popular
 from firstlight.ranking import top
-from firstlight.tasks import Corpus, Support, TaskBatch, TaskSet
+from firstlight.tasks import Corpus, NewItems, Support, TaskBatch, TaskSet
 
 
 @functools.cache

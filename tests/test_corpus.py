@@ -9,7 +9,7 @@ import torch
 from described import terms
 
 from firstlight import modelfile
-from firstlight.corpus import Schema, build_schema, domains
+from firstlight.corpus import Schema, build_schema
 from firstlight.dataset import Dataset, read_dataset, read_events
 from firstlight.datasets.simulated import simulate
 from firstlight.errors import ModelError
@@ -115,12 +115,15 @@ def test_a_domain_is_what_the_catalogue_says_or_else_most_events(tmp_path: Path)
     )
     (tmp_path / "items.csv").write_text("item_id,domain\nbook,video\nlamp,\nnew,music\n")
     read = read_dataset(tmp_path)
-    item_ids = pl.Series(["book", "cup", "film", "lamp", "new", "song"])
-    found = domains(read, item_ids)
+    schema = build_schema(read)
+    assert schema.item_ids.to_list() == ["book", "cup", "film", "lamp", "new", "song"]
+    found = schema.corpus(read).domains
     assert found is not None
     # music 0, shop 1, video 2: the catalogue's word, then most events', then the first by name where they are equal
     assert found.tolist() == [2, -1, 2, 1, 0, 0]
-    corpus = build_schema(read).corpus(read)
-    assert corpus.domains is not None and torch.equal(corpus.domains, found)
+    later = pl.DataFrame({"item_id": ["film", "next", "odd"], "domain": ["shop", "video", "garden"]})
+    grown, new = schema.with_items(later)
+    assert grown.item_ids.to_list()[6:] == ["next", "odd"]
+    assert new.n == 2 and new.domains is not None and new.domains.tolist() == [2, -1]
     one = replace(read, items=None, events=read.events.with_columns(domain=pl.lit("shop")))
     assert build_schema(one).corpus(one).domains is None

@@ -14,8 +14,8 @@ from conftest import ROOT
 
 LAYERS = (
     "errors settings files manifest modelfile textlines reading columns times tables events catalogue twins datareport "
-    "dataset datasets tasks encoders corpus budget cooccurrence meta models learners recipes "
-    "ranking recommender explain evaluate report "
+    "dataset datasets tasks encoders corpus budget cooccurrence meta models learners recipes scenarios "
+    "ranking recommender explain evaluate adapting report "
     "progress quickstart cli"
 ).split()
 """From the bottom up. A module imports from its own layer and from those before it."""

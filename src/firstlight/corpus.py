@@ -3,8 +3,8 @@
 It leads from tables to what learners see, in training and in recommending alike, and is saved with the model.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import polars as pl
@@ -19,7 +19,7 @@ from firstlight.encoders.text import TextEncoder, fit_text
 from firstlight.encoders.vectors import Report, quiet
 from firstlight.errors import DataError, ModelError
 from firstlight.settings import Feedback
-from firstlight.tasks import Corpus, Support, TaskSet, group
+from firstlight.tasks import Corpus, NewItems, Support, TaskSet, group
 
 WITHIN = ("category", "domain")
 """What a task may be within."""
@@ -32,7 +32,8 @@ class Schema:
 
     item_ids: (N,) all items of events and catalogue, sorted; a position in it is an item to every learner.
     feedback: what counts as liked. content, profile: None where nothing is known of items, of people. text: None where
-    items have no text, or it is not to be read.
+    items have no text, or it is not to be read. domains: their names in the order of their numbers; None where there
+    are fewer than two.
     """
 
     item_ids: pl.Series
@@ -40,6 +41,7 @@ class Schema:
     content: ContentEncoder | None = None
     profile: ProfileEncoder | None = None
     text: TextEncoder | None = None
+    domains: pl.Series | None = None
 
     def corpus(self, dataset: Dataset, seed: int = 0, within: str | None = None, report: Report = quiet) -> Corpus:
         """Everyone with an event that says something, as tasks in the order of their ids, and what is known of items.
@@ -49,9 +51,10 @@ class Schema:
         the two columns only, that one is taken. report: told how far the reading of texts is.
         Raises DataError where the items have neither column, and what a text encoder raises.
         """
-        tasks = self._tasks(dataset.events, dataset.users, None, seed)
+        tasks = self.tasks(dataset.events, dataset.users, None, seed)
         content, text = self._known(dataset.items, self.item_ids, dataset.events, report)
-        corpus = Corpus(tasks, len(self.item_ids), content, domains(dataset, self.item_ids), text=text)
+        place = self._domains(_said_domains([dataset.items, dataset.events]), self.item_ids)
+        corpus = Corpus(tasks, len(self.item_ids), content, place, text=text)
         return corpus if within is None else corpus.with_pools(_pools(dataset, self.item_ids, within))
 
     def support(
@@ -63,7 +66,7 @@ class Schema:
         """
         place = pl.DataFrame({"item_id": self.item_ids})
         known, unknown = (events.join(place, on="item_id", how=how, maintain_order="left") for how in ("semi", "anti"))
-        tasks = self._tasks(known, users, names, seed)
+        tasks = self.tasks(known, users, names, seed)
         return tasks.split(tasks.indptr.diff()).support, unknown
 
     def encode_items(
@@ -76,12 +79,25 @@ class Schema:
         """
         return self._known(items, items["item_id"], events, report)
 
+    def with_items(self, items: pl.DataFrame, report: Report = quiet) -> tuple[Self, NewItems]:
+        """The schema with the ``items`` that it does not know yet at the end, and what is known of those.
+
+        items: as in ``encode_items``. A domain that the schema does not know is none to it.
+        """
+        new = items.filter(~pl.col("item_id").is_in(self.item_ids.implode()))
+        content, text = self.encode_items(new, report=report)
+        place = self._domains(_said_domains([new]), new["item_id"])
+        grown = replace(self, item_ids=pl.concat([self.item_ids, new["item_id"]]))
+        return grown, NewItems(new.height, content, text, place)
+
     def state(self) -> tuple[dict[str, Any], dict[str, pl.DataFrame]]:
         """The schema as a JSON document and tables; ``Schema.of`` reads them back."""
         tables = {"items": pl.DataFrame({"item_id": self.item_ids})}
         for kind in ENCODERS:
             encoder = getattr(self, kind)
             tables |= {f"{kind}.{name}": table for name, table in (encoder.tables() if encoder else {}).items()}
+        if self.domains is not None:
+            tables["domains"] = pl.DataFrame({"domain": self.domains})
         document: dict[str, Any] = {"feedback": self.feedback.model_dump(mode="json")}
         if self.text is not None:
             document["text"], read = self.text.state()
@@ -95,7 +111,8 @@ class Schema:
             feedback = Feedback.model_validate(document["feedback"])
             encoders = {kind: _encoder(kind, tables) for kind in ENCODERS}
             text = TextEncoder.of(document["text"], _own("text", tables)) if "text" in document else None
-            return cls(tables["items"]["item_id"], feedback, **encoders, text=text)
+            names = tables["domains"]["domain"] if "domains" in tables else None
+            return cls(tables["items"]["item_id"], feedback, **encoders, text=text, domains=names)
         except (KeyError, TypeError, ValidationError, pl.exceptions.PolarsError) as error:
             said = str(error).splitlines()[0]
             raise ModelError(f"The model does not say how tables become tensors ({said}): train again.") from error
@@ -106,7 +123,19 @@ class Schema:
         content = None if self.content is None or items is None else self.content.encode(items, item_ids)
         return content, None if self.text is None else self.text.encode(items, item_ids, events, report)
 
-    def _tasks(self, events: pl.DataFrame, users: pl.DataFrame | None, names: pl.Series | None, seed: int) -> TaskSet:
+    def _domains(self, said: pl.DataFrame, item_ids: pl.Series) -> Tensor | None:
+        """(n,) the number of each item's domain, -1 where it is not known."""
+        if self.domains is None:
+            return None
+        names = pl.DataFrame({"domain": self.domains}).with_columns(number=pl.int_range(pl.len()))
+        numbers = said.join(names, on="domain")
+        ordered = pl.DataFrame({"item_id": item_ids}).join(numbers, on="item_id", how="left", maintain_order="left")
+        return torch.from_numpy(ordered["number"].fill_null(-1).to_numpy().copy())
+
+    def tasks(
+        self, events: pl.DataFrame, users: pl.DataFrame | None, names: pl.Series | None, seed: int = 0
+    ) -> TaskSet:
+        """The people ``names``, or all of the events, as tasks; events of items not in ``item_ids`` are left out."""
         graded = events.select("user_id", "item_id", "time", self.feedback.grade())
         names, indptr, items, grades = group(graded, self.item_ids, names=names, seed=seed)
         profile = torch.zeros(len(names), 0) if self.profile is None else self.profile.encode(users, names)
@@ -129,23 +158,17 @@ def build_schema(
     item_ids = pl.concat(listed).unique().sort()
     content, profile = fit_content(dataset.items, item_ids), fit_profile(dataset.users)
     text = fit_text(dataset.items, text_encoder, dataset.events, reviews)
-    return Schema(item_ids, feedback or Feedback(), content, profile, text)
+    domains = _said_domains([dataset.items, dataset.events])["domain"].unique().sort()
+    return Schema(item_ids, feedback or Feedback(), content, profile, text, domains if len(domains) > 1 else None)
 
 
-def domains(dataset: Dataset, item_ids: pl.Series) -> Tensor | None:
-    """(N,) int64 the number of each item's domain in the order of their names, -1 where it is not known.
-
-    What the catalogue says holds, else what most events of the item say. None where there are fewer than two domains.
-    """
-    known = [frame for frame in (dataset.items, dataset.events) if frame is not None and "domain" in frame.columns]
+def _said_domains(frames: Sequence[pl.DataFrame | None]) -> pl.DataFrame:
+    """item_id, domain: what the first of the frames that knows the item's domain says most often."""
+    known = [frame for frame in frames if frame is not None and "domain" in frame.columns]
     if not known:
-        return None
+        return pl.DataFrame(schema={"item_id": pl.String, "domain": pl.String})
     said = pl.concat([_usual_domain(frame, place) for place, frame in enumerate(known)])
-    first = said.sort("item_id", "place").unique("item_id", keep="first", maintain_order=True)
-    number = pl.col("domain").rank("dense").cast(pl.Int64) - 1
-    ordered = pl.DataFrame({"item_id": item_ids}).join(first, on="item_id", how="left", maintain_order="left")
-    found = torch.from_numpy(ordered.select(number.fill_null(-1)).to_series().to_numpy().copy())
-    return found if int(found.max()) > 0 else None
+    return said.sort("item_id", "place").unique("item_id", keep="first", maintain_order=True).drop("place")
 
 
 def _usual_domain(frame: pl.DataFrame, place: int) -> pl.DataFrame:

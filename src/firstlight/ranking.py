@@ -64,7 +64,7 @@ def largest(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
         values, items = scores.topk(n)
         return values, items
     end = blocks * BLOCK
-    best = scores[:, :end].unflatten(1, (blocks, BLOCK)).amax(2).topk(n).indices
+    best = scores[:, :end].reshape(len(scores), blocks, BLOCK).amax(2).topk(n).indices
     inside = (best[:, :, None] * BLOCK + torch.arange(BLOCK)).flatten(1)
     places = torch.cat([inside, torch.arange(end, scores.shape[1]).expand(len(scores), -1)], 1)
     values, chosen = scores.gather(1, places).topk(n)

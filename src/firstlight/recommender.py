@@ -1,7 +1,7 @@
 """The recommender: what a learner has learned, with the catalogue it ranks."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -108,6 +108,19 @@ class Recommender:
             raise DataError(f"The model does not know the item {item_id!r}: give the id of an item it was trained on.")
         like = {"user_id": "", "item_id": item_id, "type": "like", "value": None, "time": None}
         return self.recommend(pl.DataFrame([like], schema=EVENT_SCHEMA), n=n).drop("user_id")
+
+    def with_items(self, items: pl.DataFrame) -> Self:
+        """The same with those of ``items`` that it does not know, which can be recommended in the next call.
+
+        items: clean items (``dataset.read_items``). What it says of all others stays the same.
+        """
+        schema, new = self.schema.with_items(items)
+        if not new.n:
+            return self
+        facts = _facts(items.filter(pl.col("item_id").is_in(schema.item_ids[-new.n :].implode())))
+        known = [frame for frame in (self.items, facts) if frame is not None]
+        catalogue = pl.concat(known, how="diagonal_relaxed")
+        return replace(self, schema=schema, prior=self.learner.with_items(self.prior, new), items=catalogue)
 
     def unknown(self, item_ids: pl.Series) -> pl.Series:
         """Which of ``item_ids`` the model does not know, each once."""

@@ -228,6 +228,20 @@ class Corpus:
         return replace(self, tasks=self.tasks.and_also(more), pools=pools, pool=pool)
 
 
+@dataclass(frozen=True)
+class NewItems:
+    """``n`` items that came after training, with what the catalogue says of them.
+
+    content: (n, C) sparse CSR and text: (n, D), encoded as the corpus was; domains: (n,) int64, -1 where not known.
+    None where the corpus had none.
+    """
+
+    n: int
+    content: Tensor | None = None
+    text: Tensor | None = None
+    domains: Tensor | None = None
+
+
 def group(
     events: pl.DataFrame,
     item_ids: pl.Series,

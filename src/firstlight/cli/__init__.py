@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from firstlight.cli.adapt import adapt
 from firstlight.cli.check import check
 from firstlight.cli.evaluate import evaluate
 from firstlight.cli.group import INTERRUPTED, OneSentence
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Recommends from the first click: for people, items and categories never seen before.",
 )
-for command in (quickstart, check, train, recommend, evaluate, learners, recipe, simulate):
+for command in (quickstart, check, train, adapt, recommend, evaluate, learners, recipe, simulate):
     app.command()(command)
 
 

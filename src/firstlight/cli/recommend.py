@@ -49,9 +49,9 @@ def recommend(
     """Recommend items to everybody in EVENTS and USERS, also to people never seen before."""
     _check(support, users, candidates, out)
     with shown("Reading"):
-        events = None if support is None else _read(read_events(support, columns))
-        known = None if users is None else _read(read_users(users, columns))
-        chosen = None if candidates is None else _read(read_items(candidates, columns))["item_id"]
+        events = None if support is None else clean(read_events(support, columns))
+        known = None if users is None else clean(read_users(users, columns))
+        chosen = None if candidates is None else clean(read_items(candidates, columns))["item_id"]
 
     from firstlight.explain import in_words, reasons
     from firstlight.recommender import NO_EVENTS, Recommender
@@ -82,7 +82,7 @@ def _check(support: Path | None, users: Path | None, candidates: Path | None, ou
         check_file(out)
 
 
-def _read(table: Table) -> pl.DataFrame:
+def clean(table: Table) -> pl.DataFrame:
     """The rows that can be used; the others are counted on standard error. Raises DataError where none can."""
     report = table.report
     for kind in report.rejected:

@@ -9,6 +9,7 @@ from firstlight.errors import SettingsError
 from firstlight.learners.anil import Anil
 from firstlight.learners.base import Learner
 from firstlight.learners.collaborative_attention import CollaborativeAttention
+from firstlight.learners.content_head import ContentHead
 from firstlight.learners.content_knn import ContentKnn
 from firstlight.learners.ease import Ease
 from firstlight.learners.edlae import Edlae
@@ -31,7 +32,7 @@ from firstlight.learners.set_encoder import SetEncoder
 LEARNERS: Mapping[str, type[Learner]] = {
     kind.name: kind
     for kind in (
-        *(Popular, ItemKnn, ContentKnn, Ease, Edlae, Ials, FewshotEase, SetEncoder),
+        *(Popular, ItemKnn, ContentKnn, ContentHead, Ease, Edlae, Ials, FewshotEase, SetEncoder),
         *(Maml, Fomaml, Anil, MetaSgd, Reptile, Melu, Mamo, Prototypes, NeuralProcess, Ridge, CollaborativeAttention),
         Engine,
     )

@@ -81,14 +81,14 @@ def learned_across(
         return None
     table: list[dict[str, float]] = []
     for anchor in ANCHORS:
-        listed = {domain: _listed(members, priors, batch, domains == domain, anchor) for domain, batch in episodes}
-        table.append(choose(together(list(listed.values())), table[-1] if table else None, seed))
-    gains = _gains(listed, table[-1], seed)
+        found = {domain: listed(members, priors, batch, domains == domain, anchor) for domain, batch in episodes}
+        table.append(choose(together(list(found.values())), table[-1] if table else None, seed))
+    gains = _gains(found, table[-1], seed)
     off = harmed(gains)
-    usual = {name: sum(part.scales[name] for part in listed.values()) / len(listed) for name in members}
+    usual = together(list(found.values())).scales
     weights = torch.zeros(len(ANCHORS), int(domains.max()) + 1, len(members))
     for domain in range(weights.shape[1]):
-        scales = listed[domain].scales if domain in listed else usual
+        scales = found[domain].scales if domain in found else usual
         for place, name in enumerate(members):
             for row, chosen in enumerate(table):
                 said = float(name == POPULAR) if domain in off else chosen[name]
@@ -113,7 +113,7 @@ def leave_one_out(likes: TaskSet, domains: Tensor, seed: int) -> list[tuple[int,
         if len(both) >= LEAST:
             found.append((domain, both[torch.randperm(len(both), generator=chance)], there, elsewhere))
     most = max(LEAST, EPISODES // max(len(found), 1))
-    return [(domain, _batch(there, elsewhere, both[:most].sort().values)) for domain, both, there, elsewhere in found]
+    return [(domain, asked_of(elsewhere, there, both[:most].sort().values)) for domain, both, there, elsewhere in found]
 
 
 def harmed(gains: Mapping[int, Tensor]) -> list[int]:
@@ -148,31 +148,36 @@ def _moments(scores: Tensor, group: Tensor, count: Tensor) -> tuple[Tensor, Tens
     return mean, square.sqrt()
 
 
-def _batch(there: TaskSet, elsewhere: TaskSet, people: Tensor) -> TaskBatch:
-    known, asked = elsewhere.select(people), there.select(people)
-    query = asked.split(0)
+def asked_of(known: TaskSet, asked: TaskSet, people: Tensor) -> TaskBatch:
+    """Of the ``people`` (n,): support, all that they like in ``known``; query, all in ``asked``. Sets of likes."""
+    known, query = known.select(people), asked.select(people).split(0)
     return TaskBatch(known.split(known.indptr.diff()).support, query.query, query.query_mask)
 
 
-def _listed(
-    members: Mapping[str, Learner], priors: Mapping[str, Prior], batch: TaskBatch, inside: Tensor, shots: int
+def listed(
+    members: Mapping[str, Learner], priors: Mapping[str, Prior], batch: TaskBatch, inside: Tensor, shots: int | None
 ) -> Shortlist:
-    """The shortlist of one domain, ranked by the first ``shots`` likes elsewhere."""
+    """The shortlist of the items ``inside`` (N,), ranked by the first ``shots`` likes of the support, or by all."""
     place = torch.cumsum(inside, 0) - 1
-    support = batch.support.first(shots)
+    support = batch.support if shots is None else batch.support.first(shots)
+    out = torch.zeros(len(support), int(inside.sum()) + 1, dtype=torch.bool)
+    rows, slots = support.mask.nonzero(as_tuple=True)
+    column = torch.where(inside, place, out.shape[1] - 1)
+    out[rows, column[support.items[rows, slots]]] = True
     scores = {name: members[name].adapt(priors[name], support).scores()[:, inside] for name in members}
+    scores = {name: values.masked_fill(out[:, :-1], float(values.min())) for name, values in scores.items()}
     asked = TaskBatch(support.without_events(), place[batch.query] * batch.query_mask, batch.query_mask)
     return shortlist(scores, asked)
 
 
-def _gains(listed: Mapping[int, Shortlist], start: Mapping[str, float], seed: int) -> dict[int, Tensor]:
+def _gains(parts: Mapping[int, Shortlist], start: Mapping[str, float], seed: int) -> dict[int, Tensor]:
     """What the weights gain in each domain, (T,), for half of the people by weights chosen on the other half."""
-    halves = [{domain: part.rows(slice(half, None, 2)) for domain, part in listed.items()} for half in (0, 1)]
+    halves = [{domain: part.rows(slice(half, None, 2)) for domain, part in parts.items()} for half in (0, 1)]
     found = []
     for theirs, others in (halves, halves[::-1]):
         weights = choose(together(list(others.values())), start, seed)
         found.append({domain: _gain(part, weights) for domain, part in theirs.items()})
-    return {domain: torch.cat([half[domain] for half in found]) for domain in listed}
+    return {domain: torch.cat([half[domain] for half in found]) for domain in parts}
 
 
 def _gain(listed: Shortlist, weights: Mapping[str, float]) -> Tensor:

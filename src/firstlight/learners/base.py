@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from firstlight.budget import Budget, Progress, silent
-from firstlight.tasks import Corpus, Support
+from firstlight.tasks import Corpus, NewItems, Support
 
 
 @dataclass(frozen=True)
@@ -29,20 +29,6 @@ class Prior:
     settings: dict[str, Any]
     tensors: Mapping[str, Tensor]
     facts: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class NewItems:
-    """``n`` items that came after training, with what the catalogue says of them.
-
-    content: (n, C) sparse CSR and text: (n, D), encoded as the corpus was; domains: (n,) int64, -1 where not known. None
-    where the corpus had none.
-    """
-
-    n: int
-    content: Tensor | None = None
-    text: Tensor | None = None
-    domains: Tensor | None = None
 
 
 class Preference(ABC):

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from firstlight.budget import Budget, Progress, silent
 from firstlight.errors import DataError
-from firstlight.learners.base import Learner, NewItems, Preference, Prior
+from firstlight.learners.base import Learner, Preference, Prior
 from firstlight.learners.rows import Rows, faint_popularity, lookup
-from firstlight.tasks import Corpus, Support
+from firstlight.tasks import Corpus, NewItems, Support
 
 
 class ContentKnn(Learner):

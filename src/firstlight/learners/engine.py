@@ -16,8 +16,9 @@ from torch import Tensor
 
 from firstlight.budget import Budget, Progress, progress_between, silent
 from firstlight.learners.across import Across, AcrossPreference, learned_across
-from firstlight.learners.base import Learner, NewItems, Preference, Prior
+from firstlight.learners.base import Learner, Preference, Prior
 from firstlight.learners.blend import choose, interpolated, shortlist
+from firstlight.learners.content_head import ContentHead
 from firstlight.learners.content_knn import ContentKnn
 from firstlight.learners.covered import Covered, spread
 from firstlight.learners.fewshot_ease import FewshotEase, moments
@@ -26,10 +27,11 @@ from firstlight.learners.popular import Popular
 from firstlight.learners.ridge import Ridge
 from firstlight.learners.set_encoder import SetEncoder
 from firstlight.learners.validation import people_of_validation, tuned_fewshot, tuned_votes
-from firstlight.tasks import Corpus, Support, TaskBatch
+from firstlight.tasks import Corpus, NewItems, Support, TaskBatch
 
 TRIFLE = 0.02
 """A member whose weight is below this at every anchor is left out."""
+FORESIGHT = "content-head"
 HASTE = 1.2
 """Learning again is begun only with so many times the seconds that it took before."""
 
@@ -85,6 +87,8 @@ class Engine(Learner):
         members |= tuned_votes({"item-knn": ItemKnn()}, rest, cases)
         if rest.content is not None:
             members |= tuned_votes({"content-knn": ContentKnn()}, rest, cases)
+        if rest.content is not None or rest.text is not None:
+            members[FORESIGHT] = ContentHead()
         members |= {f"ridge-{n}": ridge for n in range(self.ridges)}
         members |= {f"set-encoder-{n}": encoder for n in range(self.encoders)}
         return members
@@ -135,7 +139,7 @@ class Engine(Learner):
 
 
 MEMBERS: Mapping[str, Learner] = {
-    member.name: member() for member in (Popular, FewshotEase, ItemKnn, ContentKnn, Ridge, SetEncoder)
+    member.name: member() for member in (Popular, FewshotEase, ItemKnn, ContentKnn, ContentHead, Ridge, SetEncoder)
 }
 """By name. What they learned is in the prior: adapting needs none of their settings."""
 
@@ -155,6 +159,20 @@ def members(prior: Prior) -> dict[str, Prior]:
         tensors = {key[len(name) + 1 :]: value for key, value in prior.tensors.items() if key.startswith(f"{name}/")}
         found[name] = Prior(member["learner"], member["settings"], tensors, member["facts"])
     return found
+
+
+def with_members(prior: Prior, said: float, more: Mapping[str, Prior], weights: Mapping[str, float]) -> Prior:
+    """The prior with more members, which say so much at any number of events, beside ``said`` times what it said."""
+    own = torch.tensor([weights[name] for name in more])
+    tables = {name: prior.tensors[name] for name in ("weights", "across") if name in prior.tensors}
+    tables = {name: torch.cat([said * table, own.expand(*table.shape[:-1], -1)], -1) for name, table in tables.items()}
+    tensors = {f"{name}/{key}": value for name, part in more.items() for key, value in part.tensors.items()}
+    known = {
+        name: {"learner": part.learner, "settings": part.settings, "facts": dict(part.facts)}
+        for name, part in more.items()
+    }
+    facts = {**prior.facts, "members": {**prior.facts["members"], **known}}
+    return replace(prior, tensors={**prior.tensors, **tables, **tensors}, facts=facts)
 
 
 class EnginePreference(Preference):
@@ -244,6 +262,8 @@ def _weigh(
         able = [name for name, member in members.items() if shots or not isinstance(member, ItemKnn | ContentKnn)]
         listed = shortlist({name: members[name].adapt(priors[name], batch.support).scores() for name in able}, batch)
         start = choose(listed, start, seed)
-        said = {name: start[name] / listed.scales[name] for name in able if start[name] >= TRIFLE}
+        # What is foreseen of new items is heard at any rate: nobody else speaks of them, and none is among the cases.
+        heard = {name: max(weight, TRIFLE * (name == FORESIGHT)) for name, weight in start.items()}
+        said = {name: heard[name] / listed.scales[name] for name in able if heard[name] >= TRIFLE}
         rows.append([said.get(name, 0.0) for name in members])
     return torch.tensor(rows)

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from firstlight.budget import Budget, Progress, silent
 from firstlight.cooccurrence import likes_of, most_liked
-from firstlight.learners.base import Learner, NewItems, Preference, Prior
+from firstlight.learners.base import Learner, Preference, Prior
 from firstlight.learners.rows import faint_popularity
-from firstlight.tasks import Corpus, Support
+from firstlight.tasks import Corpus, NewItems, Support
 
 CELLS = 2**22
 """How many numbers of gathered factors are in memory at a time."""
