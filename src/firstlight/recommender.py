@@ -137,6 +137,8 @@ class Recommender:
     def load(cls, folder: Path | str) -> Self:
         """Read a model folder. Raises ModelError for one that is damaged or that this version cannot use."""
         tensors, document, tables = modelfile.load(folder)
+        if document.get("task") == "scenario":
+            raise ModelError(f"The model in {folder} answers yes or no: use `firstlight predict` with it.")
         schema = Schema.of(document, tables)
         name, settings = _said(folder, document, "learner", str), _said(folder, document, "settings", dict)
         prior = Prior(name, settings, tensors, _said(folder, document, "facts", dict))

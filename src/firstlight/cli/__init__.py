@@ -13,6 +13,7 @@ from firstlight.cli.check import check
 from firstlight.cli.evaluate import evaluate
 from firstlight.cli.group import INTERRUPTED, OneSentence
 from firstlight.cli.learners import learners
+from firstlight.cli.predict import predict
 from firstlight.cli.quickstart import quickstart
 from firstlight.cli.recipe import recipe
 from firstlight.cli.recommend import recommend
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Recommends from the first click: for people, items and categories never seen before.",
 )
-for command in (quickstart, check, train, adapt, recommend, evaluate, learners, recipe, simulate):
+for command in (quickstart, check, train, adapt, recommend, predict, evaluate, learners, recipe, simulate):
     app.command()(command)
 
 

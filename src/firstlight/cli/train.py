@@ -43,6 +43,17 @@ Setting = Annotated[
 ]
 
 
+Task = Annotated[
+    str, typer.Option("--task", metavar="items|scenario", help="What is learned: what to recommend, or a yes or no.")
+]
+Label = Annotated[str | None, typer.Option(metavar="COLUMN", help="scenario: the column of the answers, 0 or 1.")]
+ScenarioColumn = Annotated[str, typer.Option("--scenario", metavar="COLUMN", help="scenario: which one a row is of.")]
+Features = Annotated[
+    list[str] | None,
+    typer.Option("--features", metavar="COLUMN", help="scenario: a column to answer by; left out: all. Repeat."),
+]
+
+
 def train(
     data: Data,
     out: Out,
@@ -60,8 +71,33 @@ def train(
     threads: Threads = None,
     device: Device = "auto",
     checkpoint: Checkpoint = None,
+    task: Task = "items",
+    label: Label = None,
+    scenario: ScenarioColumn = "domain",
+    features: Features = None,
 ) -> None:
     """Learn from the data and write a model folder."""
+    if task not in ("items", "scenario"):
+        raise SettingsError(f"--task {task} is none of items, scenario.")
+    if task == "scenario":
+        from firstlight.cli.scenario import train_scenario
+
+        if recipe is not None or checkpoint is not None or columns is not None:
+            raise SettingsError(
+                "--task scenario takes a table and no --recipe, --checkpoint or --columns: leave it out."
+            )
+        train_scenario(
+            data,
+            out,
+            label=label,
+            scenario=scenario,
+            features=features,
+            learner=learner,
+            setting=setting,
+            seed=seed,
+            threads=threads,
+        )
+        return
     from firstlight import recipes
     from firstlight.budget import Budget
     from firstlight.budget import device as choose
