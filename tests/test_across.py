@@ -10,6 +10,7 @@ from torch import Tensor
 from firstlight.learners.across import Across, AcrossPreference, harmed, learned_across, leave_one_out, matched
 from firstlight.learners.base import Learner, Preference
 from firstlight.learners.item_knn import ItemKnn
+from firstlight.learners.pairs import Twins
 from firstlight.learners.popular import Popular
 from firstlight.tasks import Corpus
 
@@ -36,7 +37,7 @@ def across(corpus: Corpus) -> Across:
     assert corpus.domains is not None
     train, aside = torch.arange(200), torch.arange(200, len(corpus.tasks))
     priors = {name: member.fit(corpus.select(train)) for name, member in MEMBERS.items()}
-    found = learned_across(MEMBERS, priors, corpus.tasks.select(aside), corpus.domains, 0)
+    found = learned_across(MEMBERS, priors, corpus.tasks.select(aside), corpus.domains, Twins.none(corpus.n_items), 0)
     assert found is not None
     return found
 
@@ -63,7 +64,7 @@ def test_an_episode_hides_what_somebody_likes_in_one_domain() -> None:
 def test_too_few_people_of_two_domains_teach_nothing() -> None:
     corpus = two_shops(tied=True, people=19)
     assert leave_one_out(corpus.tasks.likes(), DOMAINS, 0) == []
-    assert learned_across(MEMBERS, {}, corpus.tasks, DOMAINS, 0) is None
+    assert learned_across(MEMBERS, {}, corpus.tasks, DOMAINS, Twins.none(2 * BOOKS), 0) is None
 
 
 def test_what_is_liked_elsewhere_counts_where_it_tells_something() -> None:

@@ -127,3 +127,14 @@ def test_a_domain_is_what_the_catalogue_says_or_else_most_events(tmp_path: Path)
     assert new.n == 2 and new.domains is not None and new.domains.tolist() == [2, -1]
     one = replace(read, items=None, events=read.events.with_columns(domain=pl.lit("shop")))
     assert build_schema(one).corpus(one).domains is None
+
+
+def test_only_what_is_recommended_from_fades(dataset: Dataset) -> None:
+    plain, fading = build_schema(dataset), build_schema(dataset, Feedback(half_life=7))
+    assert torch.equal(plain.corpus(dataset).tasks.grades, fading.corpus(dataset).tasks.grades)
+    names = dataset.events["user_id"].unique().sort().head(20)
+    alike, _ = plain.support(dataset.events, None, names)
+    faded, _ = fading.support(dataset.events, None, names)
+    assert torch.equal(alike.mask, faded.mask)
+    assert bool((faded.grades[faded.mask] > 0).all()) and bool((faded.grades < alike.grades).any())
+    assert bool((faded.grades.amax(1) == 1).all())

@@ -66,7 +66,7 @@ class Schema:
         """
         place = pl.DataFrame({"item_id": self.item_ids})
         known, unknown = (events.join(place, on="item_id", how=how, maintain_order="left") for how in ("semi", "anti"))
-        tasks = self.tasks(known, users, names, seed)
+        tasks = self.tasks(known, users, names, seed, fading=True)
         return tasks.split(tasks.indptr.diff()).support, unknown
 
     def encode_items(
@@ -133,10 +133,19 @@ class Schema:
         return torch.from_numpy(ordered["number"].fill_null(-1).to_numpy().copy())
 
     def tasks(
-        self, events: pl.DataFrame, users: pl.DataFrame | None, names: pl.Series | None, seed: int = 0
+        self,
+        events: pl.DataFrame,
+        users: pl.DataFrame | None,
+        names: pl.Series | None,
+        seed: int = 0,
+        fading: bool = False,
     ) -> TaskSet:
-        """The people ``names``, or all of the events, as tasks; events of items not in ``item_ids`` are left out."""
-        graded = events.select("user_id", "item_id", "time", self.feedback.grade())
+        """The people ``names``, or all of the events, as tasks; events of items not in ``item_ids`` are left out.
+
+        fading: whether what is old says less, as the feedback's half-life has it.
+        """
+        grade = self.feedback.grade() * (self.feedback.fading() if fading else 1.0)
+        graded = events.select("user_id", "item_id", "time", grade.alias("grade"))
         names, indptr, items, grades = group(graded, self.item_ids, names=names, seed=seed)
         profile = torch.zeros(len(names), 0) if self.profile is None else self.profile.encode(users, names)
         return TaskSet(names, indptr, items, grades, profile)

@@ -28,6 +28,8 @@ class Feedback(BaseModel):
 
     weights: type -> weight, at least 0; a type that is not listed weighs 1.
     like_from: the lowest rating that is a like. graded: whether better ratings are stronger likes.
+    half_life: in days; a person's event that is so much older than their newest one says half as much of them when
+    something is recommended. None: all say as much.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +37,7 @@ class Feedback(BaseModel):
     weights: dict[str, float] = Field(default_factory=lambda: dict(DEFAULT_WEIGHTS))
     like_from: float = 4.0
     graded: bool = False
+    half_life: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
     def grade(self) -> pl.Expr:
         """The Polars expression for the signed grade of each event from its ``type`` and ``value``.
@@ -53,3 +56,15 @@ class Feedback(BaseModel):
             .cast(pl.Float32)
             .alias("grade")
         )
+
+    def fading(self) -> pl.Expr:
+        """The Polars expression for how much an event says of its ``user_id`` beside their newest: above 0, at most 1.
+
+        Age counts from the person's own newest event, so that who was away for long is known as well as before. The
+        last of a person's events with an item says how old they all are; an event without a time has not aged.
+        """
+        if self.half_life is None:
+            return pl.lit(1.0, pl.Float32)
+        last = pl.col("time").max().over("user_id", "item_id")
+        age = (pl.col("time").max().over("user_id") - last).dt.total_seconds() / 86_400
+        return pl.lit(0.5).pow(age / self.half_life).fill_null(1.0).cast(pl.Float32)

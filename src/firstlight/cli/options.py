@@ -35,6 +35,15 @@ Device = Annotated[
     str, typer.Option(metavar="auto|cpu|cuda", help="Where learners that descend do so; auto: a GPU if there is one.")
 ]
 Graded = Annotated[bool, typer.Option("--graded", help="Better ratings are stronger likes.")]
+HalfLife = Annotated[
+    float | None,
+    typer.Option(
+        "--half-life",
+        metavar="DAYS",
+        min=0.01,
+        help="A person's events say half as much when they are so much older than the newest; left out: all alike.",
+    ),
+]
 TextEncoderName = Annotated[
     str | None,
     typer.Option(
@@ -52,12 +61,14 @@ def read(data: Path, columns: Path | None) -> Dataset:
         return read_dataset(data, columns)
 
 
-def feedback(like_from: float, weights: Sequence[str] | None, graded: bool = False) -> Feedback:
+def feedback(
+    like_from: float, weights: Sequence[str] | None, graded: bool = False, half_life: float | None = None
+) -> Feedback:
     """What counts as liked. Raises SettingsError for a weight or a rating that cannot be."""
     if not math.isfinite(like_from):
         raise SettingsError(f"--like-from is {like_from}: give a rating such as 4.")
     given = dict(_weight(pair) for pair in weights or ())
-    return Feedback(weights={**DEFAULT_WEIGHTS, **given}, like_from=like_from, graded=graded)
+    return Feedback(weights={**DEFAULT_WEIGHTS, **given}, like_from=like_from, graded=graded, half_life=half_life)
 
 
 def settings(pairs: Sequence[str] | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from firstlight.cli.options import (
     Data,
     Device,
     Graded,
+    HalfLife,
     LikeFrom,
     Reviews,
     Seed,
@@ -66,6 +67,7 @@ def train(
     like_from: LikeFrom = 4.0,
     weight: Weight = None,
     graded: Graded = False,
+    half_life: HalfLife = None,
     text_encoder: TextEncoderName = None,
     reviews: Reviews = False,
     threads: Threads = None,
@@ -116,7 +118,7 @@ def train(
         check_file(checkpoint)
         if not chosen.resumable:
             raise SettingsError(f"--checkpoint: {chosen.name} is not trained step by step: leave it out.")
-    liked = feedback(like_from, weight, graded or plan.graded)
+    liked = feedback(like_from, weight, graded or plan.graded, half_life)
     use_threads(threads)
     place = choose(device)
     dataset = read(data, columns)

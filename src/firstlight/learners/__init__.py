@@ -8,16 +8,22 @@ from pydantic import ValidationError
 from firstlight.errors import SettingsError
 from firstlight.learners.anil import Anil
 from firstlight.learners.base import Learner
+from firstlight.learners.behaviour_transfer import BehaviourTransfer
 from firstlight.learners.collaborative_attention import CollaborativeAttention
 from firstlight.learners.content_head import ContentHead
 from firstlight.learners.content_knn import ContentKnn
 from firstlight.learners.ease import Ease
 from firstlight.learners.edlae import Edlae
+from firstlight.learners.emcdr import Emcdr
 from firstlight.learners.engine import Engine
+from firstlight.learners.feature_transfer import FeatureTransfer
 from firstlight.learners.fewshot_ease import FewshotEase
+from firstlight.learners.finetune import Finetune
 from firstlight.learners.fomaml import Fomaml
 from firstlight.learners.ials import Ials
 from firstlight.learners.item_knn import ItemKnn
+from firstlight.learners.joint import Joint
+from firstlight.learners.joint_items import JointItems
 from firstlight.learners.maml import Maml
 from firstlight.learners.mamo import Mamo
 from firstlight.learners.melu import Melu
@@ -25,6 +31,7 @@ from firstlight.learners.meta_sgd import MetaSgd
 from firstlight.learners.neural_process import NeuralProcess
 from firstlight.learners.popular import Popular
 from firstlight.learners.prototypes import Prototypes
+from firstlight.learners.ptupcdr import Ptupcdr
 from firstlight.learners.reptile import Reptile
 from firstlight.learners.ridge import Ridge
 from firstlight.learners.set_encoder import SetEncoder
@@ -34,6 +41,7 @@ LEARNERS: Mapping[str, type[Learner]] = {
     for kind in (
         *(Popular, ItemKnn, ContentKnn, ContentHead, Ease, Edlae, Ials, FewshotEase, SetEncoder),
         *(Maml, Fomaml, Anil, MetaSgd, Reptile, Melu, Mamo, Prototypes, NeuralProcess, Ridge, CollaborativeAttention),
+        *(JointItems, Emcdr, Ptupcdr, Joint, Finetune, FeatureTransfer, BehaviourTransfer),
         Engine,
     )
 }

@@ -15,6 +15,7 @@ from torch.nn.functional import pad
 
 from firstlight.learners.base import Learner, Preference, Prior
 from firstlight.learners.blend import Shortlist, choose, interpolated, ndcg, shortlist, together
+from firstlight.learners.pairs import Twins
 from firstlight.tasks import Support, TaskBatch, TaskSet
 
 ANCHORS = (1, 5, 20)
@@ -70,18 +71,23 @@ class AcrossPreference(Preference):
 
 
 def learned_across(
-    members: Mapping[str, Learner], priors: Mapping[str, Prior], tasks: TaskSet, domains: Tensor, seed: int
+    members: Mapping[str, Learner],
+    priors: Mapping[str, Prior],
+    tasks: TaskSet,
+    domains: Tensor,
+    twins: Twins,
+    seed: int,
 ) -> Across | None:
     """Weights from the people ``tasks`` of validation; None where too few of them know several domains.
 
-    members: with "popular" among them. domains: (N,) of all items.
+    members: with "popular" among them. domains: (N,) of all items. twins: of what somebody has are no finds.
     """
     episodes = leave_one_out(tasks.likes(), domains, seed)
     if not episodes:
         return None
     table: list[dict[str, float]] = []
     for anchor in ANCHORS:
-        found = {domain: listed(members, priors, batch, domains == domain, anchor) for domain, batch in episodes}
+        found = {domain: listed(members, priors, batch, domains == domain, anchor, twins) for domain, batch in episodes}
         table.append(choose(together(list(found.values())), table[-1] if table else None, seed))
     gains = _gains(found, table[-1], seed)
     off = harmed(gains)
@@ -155,19 +161,26 @@ def asked_of(known: TaskSet, asked: TaskSet, people: Tensor) -> TaskBatch:
 
 
 def listed(
-    members: Mapping[str, Learner], priors: Mapping[str, Prior], batch: TaskBatch, inside: Tensor, shots: int | None
+    members: Mapping[str, Learner],
+    priors: Mapping[str, Prior],
+    batch: TaskBatch,
+    inside: Tensor,
+    shots: int | None,
+    twins: Twins,
 ) -> Shortlist:
-    """The shortlist of the items ``inside`` (N,), ranked by the first ``shots`` likes of the support, or by all."""
+    """The shortlist of the items ``inside`` (N,), ranked by the first ``shots`` likes of the support, or by all.
+
+    What somebody has, and twins of it, are out of the running and of what is to be found.
+    """
     place = torch.cumsum(inside, 0) - 1
     support = batch.support if shots is None else batch.support.first(shots)
-    out = torch.zeros(len(support), int(inside.sum()) + 1, dtype=torch.bool)
+    out = twins.doubled(support)
     rows, slots = support.mask.nonzero(as_tuple=True)
-    column = torch.where(inside, place, out.shape[1] - 1)
-    out[rows, column[support.items[rows, slots]]] = True
+    out[rows, support.items[rows, slots]] = True
     scores = {name: members[name].adapt(priors[name], support).scores()[:, inside] for name in members}
-    scores = {name: values.masked_fill(out[:, :-1], float(values.min())) for name, values in scores.items()}
-    asked = TaskBatch(support.without_events(), place[batch.query] * batch.query_mask, batch.query_mask)
-    return shortlist(scores, asked)
+    scores = {name: values.masked_fill(out[:, inside], float(values.min())) for name, values in scores.items()}
+    asked = batch.query_mask & ~out.gather(1, batch.query)
+    return shortlist(scores, TaskBatch(support.without_events(), place[batch.query] * asked, asked))
 
 
 def _gains(parts: Mapping[int, Shortlist], start: Mapping[str, float], seed: int) -> dict[int, Tensor]:

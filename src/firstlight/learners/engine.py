@@ -23,6 +23,8 @@ from firstlight.learners.content_knn import ContentKnn
 from firstlight.learners.covered import Covered, spread
 from firstlight.learners.fewshot_ease import FewshotEase, moments
 from firstlight.learners.item_knn import ItemKnn
+from firstlight.learners.joint_items import JointItems
+from firstlight.learners.pairs import Twins
 from firstlight.learners.popular import Popular
 from firstlight.learners.ridge import Ridge
 from firstlight.learners.set_encoder import SetEncoder
@@ -32,6 +34,8 @@ from firstlight.tasks import Corpus, NewItems, Support, TaskBatch
 TRIFLE = 0.02
 """A member whose weight is below this at every anchor is left out."""
 FORESIGHT = "content-head"
+VOTERS = ItemKnn | ContentKnn | JointItems
+"""They say nothing of people without events."""
 HASTE = 1.2
 """Learning again is begun only with so many times the seconds that it took before."""
 
@@ -67,7 +71,9 @@ class Engine(Learner):
         anchors, weights = weigh(members, priors, cases, seed)
         across = None
         if corpus.domains is not None:
-            across = learned_across(members, priors, people.tasks(corpus), corpus.domains, seed)
+            known = priors.get(JointItems.name)
+            twins = Twins.none(corpus.n_items) if known is None else Twins.of(known.tensors)
+            across = learned_across(members, priors, people.tasks(corpus), corpus.domains, twins, seed)
         said = weights.any(0).any(0)
         if across is not None:
             said |= across.weights.any(0).any(0)
@@ -89,6 +95,8 @@ class Engine(Learner):
             members |= tuned_votes({"content-knn": ContentKnn()}, rest, cases)
         if rest.content is not None or rest.text is not None:
             members[FORESIGHT] = ContentHead()
+        if rest.domains is not None:
+            members[JointItems.name] = JointItems(shrink=10.0, shrink_across=50.0, cross=1.0, guard=False)
         members |= {f"ridge-{n}": ridge for n in range(self.ridges)}
         members |= {f"set-encoder-{n}": encoder for n in range(self.encoders)}
         return members
@@ -139,7 +147,8 @@ class Engine(Learner):
 
 
 MEMBERS: Mapping[str, Learner] = {
-    member.name: member() for member in (Popular, FewshotEase, ItemKnn, ContentKnn, ContentHead, Ridge, SetEncoder)
+    member.name: member()
+    for member in (Popular, FewshotEase, ItemKnn, ContentKnn, ContentHead, JointItems, Ridge, SetEncoder)
 }
 """By name. What they learned is in the prior: adapting needs none of their settings."""
 
@@ -259,7 +268,7 @@ def _weigh(
 ) -> Tensor:
     rows, start = [], None
     for shots, batch in cases.items():
-        able = [name for name, member in members.items() if shots or not isinstance(member, ItemKnn | ContentKnn)]
+        able = [name for name, member in members.items() if shots or not isinstance(member, VOTERS)]
         listed = shortlist({name: members[name].adapt(priors[name], batch.support).scores() for name in able}, batch)
         start = choose(listed, start, seed)
         # What is foreseen of new items is heard at any rate: nobody else speaks of them, and none is among the cases.

@@ -17,6 +17,7 @@ from firstlight.learners.base import Learner, Prior
 from firstlight.learners.blend import choose, together
 from firstlight.learners.engine import Engine, with_members
 from firstlight.learners.item_knn import ItemKnn
+from firstlight.learners.pairs import Twins
 from firstlight.learners.popular import Popular
 from firstlight.tasks import Corpus, TaskBatch, TaskSet
 
@@ -38,8 +39,9 @@ def localised(prior: Prior, corpus: Corpus, inside: Tensor, seed: int = 0) -> Pr
         return prior
     order = torch.randperm(len(likes), generator=torch.Generator().manual_seed(seed))
     halves = [order[::2].sort().values, order[1::2].sort().values]
+    none = Twins.none(len(inside))
     parts = [
-        listed(MEMBERS, {BEFORE: prior, **learned(corpus, inside, other)}, theirs, inside, None)
+        listed(MEMBERS, {BEFORE: prior, **learned(corpus, inside, other)}, theirs, inside, None, none)
         for half, other in (halves, halves[::-1])
         if len(theirs := cases(likes.select(half), inside))
     ]
