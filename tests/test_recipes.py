@@ -18,8 +18,9 @@ from firstlight.learners import LEARNERS
 from firstlight.recommender import Recommender
 from firstlight.settings import Feedback
 
-NAMES = ("cross-category-attention", "cross-domain-maml", "toys-mamo")
-QUICK = ("steps=30", "batch=32", "embedding_size=16")
+NAMES = ("apparel-guide", "cross-category-attention", "cross-category-transfer", "cross-domain-maml", "toys-mamo")
+TRAINED = ("steps=30", "batch=32", "embedding_size=16")
+QUICK = {"apparel-guide": ("ridge_steps=10", "encoder_steps=10"), "cross-category-transfer": ("size=8",)}
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +51,13 @@ def test_settings_go_before_those_of_the_recipe() -> None:
 
 
 def test_a_name_that_is_not_there_is_refused_in_words() -> None:
-    with pytest.raises(SettingsError, match="choose one of cross-category-attention"):
+    with pytest.raises(SettingsError, match="choose one of apparel-guide"):
         recipes.recipe("toys")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_runs_on_the_simulated_marketplace(name: str, shop: Path, tmp_path: Path) -> None:
-    options = [part for setting in QUICK for part in ("--set", setting)]
+    options = [part for setting in QUICK.get(name, TRAINED) for part in ("--set", setting)]
     model, lists = tmp_path / "model", tmp_path / "lists.csv"
     trained = CliRunner().invoke(app, ["train", str(shop), "--recipe", name, "--out", str(model), *options])
     assert trained.exit_code == 0, trained.output
@@ -142,12 +143,15 @@ REAL = [
     ("toys-mamo", "amazon-toys-beauty"),
     ("toys-mamo", "ml-100k"),
     ("cross-domain-maml", "amazon-toys-beauty"),
+    ("cross-category-transfer", "amazon-toys-beauty"),
+    ("apparel-guide", "ml-100k"),
 ]
 
 
 @pytest.mark.parametrize(("name", "data"), REAL)
 def test_each_runs_on_real_data(name: str, data: str, shared_data: Path, tmp_path: Path) -> None:
-    options = [part for setting in ("steps=3", "batch=16", "embedding_size=8") for part in ("--set", setting)]
+    quick = QUICK.get(name, ("steps=3", "batch=16", "embedding_size=8"))
+    options = [part for setting in quick for part in ("--set", setting)]
     folder = shared_data / data
     trained = CliRunner().invoke(
         app, ["train", str(folder), "--recipe", name, "--out", str(tmp_path / "model"), *options]

@@ -118,7 +118,7 @@ def train(
         check_file(checkpoint)
         if not chosen.resumable:
             raise SettingsError(f"--checkpoint: {chosen.name} is not trained step by step: leave it out.")
-    liked = feedback(like_from, weight, graded or plan.graded, half_life)
+    liked = feedback(like_from, weight, graded or plan.graded, half_life or plan.half_life)
     use_threads(threads)
     place = choose(device)
     dataset = read(data, columns)

@@ -14,7 +14,8 @@ from firstlight.learners.base import Learner
 
 class Recipe(BaseModel):
     """summary: one line. learner, settings: as `learners.make` takes them. within: besides people, tasks are people
-    within a "category" or a "domain"; None: people alone. graded: whether better ratings are stronger likes.
+    within a "category" or a "domain"; None: people alone. graded: whether better ratings are stronger likes. half_life:
+    as in `Feedback`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -24,6 +25,7 @@ class Recipe(BaseModel):
     settings: dict[str, Any] = Field(default_factory=dict)
     within: Literal["category", "domain"] | None = None
     graded: bool = False
+    half_life: float | None = Field(default=None, gt=0)
 
     def make(self, settings: dict[str, Any] | None = None) -> Learner:
         """The learner; ``settings`` go before those of the recipe. Raises SettingsError as `learners.make` does."""
