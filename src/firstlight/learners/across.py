@@ -1,12 +1,13 @@
-"""The engine where a person is new to a domain: what is bought elsewhere may tell less there than popularity does.
+"""The engine where a person is new to a domain: what is liked elsewhere may tell less there than popularity does.
 
 People of validation play it: of one domain after another their events are hidden, and what they liked there is to be
-found among the items of the domain by their events elsewhere (leave one domain out). Their weights of the members
-replace the usual ones in every domain in which a person has no event. A domain in which they do not beat its
-popularity, by the gain there and, as far as that is uncertain, by the mean gain over domains, keeps popularity alone.
+found among the items of the domain by their events elsewhere (leave one domain out). Three orders are tried there: that
+of the engine's usual scores, that of joint items, which were made for it, and popularity. The better of the first two
+over all domains is taken; a domain in which it does not beat popularity, by the gain there and, as far as that is
+uncertain, by the mean gain over domains, keeps to popularity and is named.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -14,60 +15,73 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from firstlight.learners.base import Learner, Preference, Prior
-from firstlight.learners.blend import Shortlist, choose, interpolated, ndcg, shortlist, together
+from firstlight.learners.blend import Shortlist, ndcg, shortlist
 from firstlight.learners.pairs import Twins
-from firstlight.tasks import Support, TaskBatch, TaskSet
+from firstlight.learners.transfer import known, places, put_aside
+from firstlight.learners.validation import People
+from firstlight.tasks import Corpus, Support, TaskBatch, TaskSet
 
-ANCHORS = (1, 5, 20)
 EPISODES = 900
-LEAST = 20
-POPULAR = "popular"
+LEAST, ENOUGH = 20, 200
+USUAL, JOINT, POPULAR = "usual", "joint", "popular"
+ORDERS = (USUAL, JOINT, POPULAR)
 
 
 @dataclass(frozen=True)
 class Across:
-    """Weights of the members in domains that are new to a person.
+    """Which of `ORDERS` each domain has for people who are new to it.
 
-    domains: (N,) as in `Corpus`. weights: (K, domains, members) by the number of likes elsewhere, divided by the scale
-    of the member's scores there. off: the domains that keep to popularity. known: how many items there were in
-    training; those that came later are at the end.
+    domains: (N,) as in `Corpus`. order: (D,) int64, its number. known: how many items there were in training; those
+    that came later are at the end.
     """
 
     domains: Tensor
-    weights: Tensor
-    off: Sequence[int]
+    order: Tensor
     known: int
 
-    def at(self, support: Support) -> tuple[Tensor, Tensor]:
-        """(T, domains, members) weights, and (T, domains) whether a domain is new to somebody with events."""
+    @property
+    def off(self) -> list[int]:
+        """The domains that keep to popularity."""
+        return [int(domain) for domain in (self.order == ORDERS.index(POPULAR)).nonzero()[:, 0]]
+
+    def new(self, support: Support) -> Tensor:
+        """(T, D) bool: domains that are new to somebody who likes something, and have another order than the usual."""
+        here = torch.zeros(len(support), len(self.order) + 1)
+        here.scatter_add_(1, self.domains[support.items] + 1, support.mask.float())
         liked = support.mask & (support.grades > 0)
-        where = self.domains[support.items]
-        here = torch.zeros(len(support), self.weights.shape[1] + 1)
-        here.scatter_add_(1, where + 1, support.mask.float())
-        new = (here[:, 1:] == 0) & liked.any(1, keepdim=True)
-        return self.weights[support.shots().clamp(max=len(self.weights) - 1)], new
+        return (here[:, 1:] == 0) & liked.any(1, keepdim=True) & (self.order > 0)
 
 
 class AcrossPreference(Preference):
-    """The scores of ``usual``, but in domains that are new to a person the order is that of the weights there.
+    """The scores of ``usual``, but in domains that are new to a person another order. new: (T, D), of `Across.new`."""
 
-    parts: (weight in each domain (T, domains), the member's preference). new: (T, domains) bool, of `Across.at`.
-    """
-
-    def __init__(
-        self, usual: Preference, parts: Sequence[tuple[Tensor, Preference]], across: Across, new: Tensor
-    ) -> None:
-        self.usual, self.known = usual, across.known
-        self.parts = [(pad(weights, (1, 0)), part) for weights, part in parts]
+    def __init__(self, usual: Preference, joint: Preference, popular: Preference, across: Across, new: Tensor) -> None:
+        self.usual, self.joint, self.popular, self.known = usual, joint, popular, across.known
         self.group, self.new = across.domains + 1, pad(new, (1, 0))
+        self.is_joint = pad(across.order == ORDERS.index(JOINT), (1, 0))[self.group]
 
     def scores(self) -> Tensor:
         """(T, N)."""
         usual = self.usual.scores()
-        there = torch.zeros_like(usual)
-        for weights, part in self.parts:
-            there.addcmul_(part.scores(), weights[:, self.group])
+        there = torch.where(self.is_joint, self.joint.scores(), self.popular.scores())
         return torch.where(self.new[:, self.group], matched(there, usual, self.group, self.known), usual)
+
+
+def also_between(people: People, corpus: Corpus, seed: int) -> tuple[People, Tensor]:
+    """People of validation of whom more are known in several domains, and all who are put aside, (n,).
+
+    Where most people are known in one domain they say nothing of transfer, and up to 600 others are put aside besides,
+    who are not among the cases. Where 200 of those who are aside anyhow know several, they will do.
+    """
+    place = places(corpus)
+    if int(((known(corpus.tasks.select(people.aside), place) > 0).sum(1) > 1).sum()) >= ENOUGH:
+        return people, people.aside
+    _, several = put_aside(corpus.tasks, place, seed)
+    left = torch.zeros(len(corpus.tasks), dtype=torch.bool)
+    left[people.rest] = True
+    left[several] = False
+    everybody = torch.unique(torch.cat([people.aside, several]))
+    return People(left.nonzero()[:, 0], people.aside), everybody
 
 
 def learned_across(
@@ -78,28 +92,20 @@ def learned_across(
     twins: Twins,
     seed: int,
 ) -> Across | None:
-    """Weights from the people ``tasks`` of validation; None where too few of them know several domains.
+    """From the people ``tasks`` of validation; None where too few of them know several domains.
 
-    members: with "popular" among them. domains: (N,) of all items. twins: of what somebody has are no finds.
+    members, priors: of each of `ORDERS`. domains: (N,) of all items. twins: of what somebody has are no finds.
     """
     episodes = leave_one_out(tasks.likes(), domains, seed)
     if not episodes:
         return None
-    table: list[dict[str, float]] = []
-    for anchor in ANCHORS:
-        found = {domain: listed(members, priors, batch, domains == domain, anchor, twins) for domain, batch in episodes}
-        table.append(choose(together(list(found.values())), table[-1] if table else None, seed))
-    gains = _gains(found, table[-1], seed)
-    off = harmed(gains)
-    usual = together(list(found.values())).scales
-    weights = torch.zeros(len(ANCHORS), int(domains.max()) + 1, len(members))
-    for domain in range(weights.shape[1]):
-        scales = found[domain].scales if domain in found else usual
-        for place, name in enumerate(members):
-            for row, chosen in enumerate(table):
-                said = float(name == POPULAR) if domain in off else chosen[name]
-                weights[row, domain, place] = said / scales[name]
-    return Across(domains, _by_number(weights), off, len(domains))
+    found = {domain: listed(members, priors, batch, domains == domain, twins) for domain, batch in episodes}
+    reached = {domain: {name: _reached(part, name) for name in ORDERS} for domain, part in found.items()}
+    means = {name: torch.cat([part[name] for part in reached.values()]).mean() for name in (USUAL, JOINT)}
+    best = JOINT if means[JOINT] > means[USUAL] else USUAL
+    order = torch.full((int(domains.max()) + 1,), ORDERS.index(best))
+    order[harmed({domain: part[best] - part[POPULAR] for domain, part in reached.items()})] = ORDERS.index(POPULAR)
+    return Across(domains, order, len(domains))
 
 
 def leave_one_out(likes: TaskSet, domains: Tensor, seed: int) -> list[tuple[int, TaskBatch]]:
@@ -161,19 +167,13 @@ def asked_of(known: TaskSet, asked: TaskSet, people: Tensor) -> TaskBatch:
 
 
 def listed(
-    members: Mapping[str, Learner],
-    priors: Mapping[str, Prior],
-    batch: TaskBatch,
-    inside: Tensor,
-    shots: int | None,
-    twins: Twins,
+    members: Mapping[str, Learner], priors: Mapping[str, Prior], batch: TaskBatch, inside: Tensor, twins: Twins
 ) -> Shortlist:
-    """The shortlist of the items ``inside`` (N,), ranked by the first ``shots`` likes of the support, or by all.
+    """The shortlist of the items ``inside`` (N,), ranked by the support.
 
     What somebody has, and twins of it, are out of the running and of what is to be found.
     """
-    place = torch.cumsum(inside, 0) - 1
-    support = batch.support if shots is None else batch.support.first(shots)
+    place, support = torch.cumsum(inside, 0) - 1, batch.support
     out = twins.doubled(support)
     rows, slots = support.mask.nonzero(as_tuple=True)
     out[rows, support.items[rows, slots]] = True
@@ -183,23 +183,6 @@ def listed(
     return shortlist(scores, TaskBatch(support.without_events(), place[batch.query] * asked, asked))
 
 
-def _gains(parts: Mapping[int, Shortlist], start: Mapping[str, float], seed: int) -> dict[int, Tensor]:
-    """What the weights gain in each domain, (T,), for half of the people by weights chosen on the other half."""
-    halves = [{domain: part.rows(slice(half, None, 2)) for domain, part in parts.items()} for half in (0, 1)]
-    found = []
-    for theirs, others in (halves, halves[::-1]):
-        weights = choose(together(list(others.values())), start, seed)
-        found.append({domain: _gain(part, weights) for domain, part in theirs.items()})
-    return {domain: torch.cat([half[domain] for half in found]) for domain in parts}
-
-
-def _gain(listed: Shortlist, weights: Mapping[str, float]) -> Tensor:
-    """(T,) NDCG@10 of the weighted members minus that of popularity."""
-    total = sum((weight * listed.scores[name] for name, weight in weights.items()), torch.zeros(()))
-    return ndcg(total, listed.relevant, listed.ideal) - ndcg(listed.scores[POPULAR], listed.relevant, listed.ideal)
-
-
-def _by_number(weights: Tensor) -> Tensor:
-    """A row for every number of likes from 0 to the last anchor."""
-    flat = interpolated(ANCHORS, weights.flatten(1), torch.arange(ANCHORS[-1] + 1).clamp(min=ANCHORS[0]))
-    return flat.view(-1, *weights.shape[1:])
+def _reached(part: Shortlist, name: str) -> Tensor:
+    """(T,) NDCG@10."""
+    return ndcg(part.scores[name], part.relevant, part.ideal)

@@ -36,11 +36,6 @@ class Shortlist:
     relevant: Tensor
     ideal: Tensor
 
-    def rows(self, people: slice) -> "Shortlist":
-        """The same of some of the people."""
-        scores = {name: values[people] for name, values in self.scores.items()}
-        return Shortlist(scores, self.scales, self.relevant[people], self.ideal[people])
-
 
 def shortlist(scores: Mapping[str, Tensor], batch: TaskBatch) -> Shortlist:
     """What choosing weights needs of the scores (T, N) of all members; the support is out of the running."""

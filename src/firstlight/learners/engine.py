@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from firstlight.budget import Budget, Progress, progress_between, silent
-from firstlight.learners.across import Across, AcrossPreference, learned_across
+from firstlight.learners.across import JOINT, POPULAR, USUAL, Across, AcrossPreference, also_between, learned_across
 from firstlight.learners.base import Learner, Preference, Prior
 from firstlight.learners.blend import choose, interpolated, shortlist
 from firstlight.learners.content_head import ContentHead
@@ -63,6 +63,9 @@ class Engine(Learner):
         people = people_of_validation(corpus, seed)
         if people is None:
             return self._prior({"popular": Popular().fit(corpus)}, [0], torch.ones(2, 1, 1))
+        between = people.aside
+        if corpus.domains is not None:
+            people, between = also_between(people, corpus, seed)
         rest, cases = people.training(corpus), people.cases(corpus)
         members = self._members(rest, cases, budget.share(0.3), progress)
         priors, took = learned(members, rest, seed, budget.share(0.7), partial(progress_between, progress, 0.35, 0.65))
@@ -70,14 +73,13 @@ class Engine(Learner):
         progress("weights of the members", 0.65)
         anchors, weights = weigh(members, priors, cases, seed)
         across = None
-        if corpus.domains is not None:
-            known = priors.get(JointItems.name)
-            twins = Twins.none(corpus.n_items) if known is None else Twins.of(known.tensors)
-            across = learned_across(members, priors, people.tasks(corpus), corpus.domains, twins, seed)
-        said = weights.any(0).any(0)
-        if across is not None:
-            said |= across.weights.any(0).any(0)
-            across = replace(across, weights=across.weights[..., said])
+        if corpus.domains is not None and JointItems.name in priors:
+            now = {**priors, USUAL: self._prior(priors, anchors, weights), JOINT: priors[JointItems.name]}
+            three = {USUAL: self, JOINT: members[JointItems.name], POPULAR: members[POPULAR]}
+            twins = Twins.of(priors[JointItems.name].tensors)
+            across = learned_across(three, now, corpus.tasks.select(between), corpus.domains, twins, seed)
+        heard = (POPULAR, JointItems.name) if across is not None else ()
+        said = weights.any(0).any(0) | torch.tensor([name in heard for name in members])
         members = {name: member for (name, member), says in zip(members.items(), said, strict=True) if says}
         final, _ = learned(members, corpus, seed, budget, partial(progress_between, progress, 0.7, 1.0), took)
         kept = {name: final.get(name, priors[name]) for name in members}
@@ -91,8 +93,6 @@ class Engine(Learner):
         members: dict[str, Learner] = {"popular": Popular()}
         members |= tuned_fewshot(rest, cases, self.shots, self.max_items, budget, progress)
         members |= tuned_votes({"item-knn": ItemKnn()}, rest, cases)
-        if rest.content is not None:
-            members |= tuned_votes({"content-knn": ContentKnn()}, rest, cases)
         if rest.content is not None or rest.text is not None:
             members[FORESIGHT] = ContentHead()
         if rest.domains is not None:
@@ -114,13 +114,13 @@ class Engine(Learner):
         tensors["weights"] = table
         if across is None:
             return self.prior(tensors, anchors=list(anchors), members=members)
-        tensors |= {"domains": across.domains, "across": across.weights}
+        tensors |= {"domains": across.domains, "order": across.order}
         facts = {"anchors": list(anchors), "members": members}
-        return self.prior(tensors, **facts, switched_off=list(across.off), known_items=across.known)
+        return self.prior(tensors, **facts, switched_off=across.off, known_items=across.known)
 
     def with_items(self, prior: Prior, new: NewItems) -> Prior:
-        """As its members take them in; by content-kNN new items can be recommended at once."""
-        tensors = {name: prior.tensors[name] for name in ("weights", "across") if name in prior.tensors}
+        """As its members take them in; by the content head new items can be recommended at once."""
+        tensors = {name: prior.tensors[name] for name in ("weights", "order") if name in prior.tensors}
         if (domains := prior.tensors.get("domains")) is not None:
             own = domains.new_full((new.n,), -1) if new.domains is None else new.domains
             tensors["domains"] = torch.cat([domains, own])
@@ -132,18 +132,15 @@ class Engine(Learner):
     def adapt(self, prior: Prior, support: Support) -> Preference:
         table = prior.tensors["weights"]
         weights = table[support.profile.any(1).long(), support.shots().clamp(max=table.shape[1] - 1)]
-        parts: list[tuple[Tensor, Preference]] = []
-        elsewhere: list[tuple[Tensor, Preference]] = []
-        across = across_of(prior)
-        there, new = across.at(support) if across is not None else (weights[:, None], torch.zeros(0))
-        for place, own in enumerate(members(prior).values()):
-            usual, cross = weights[:, place], there[..., place]
-            if not len(support) or usual.any() or cross.any():
-                part = MEMBERS[own.learner].adapt(own, support)
-                parts += [(usual, part)] if not len(support) or usual.any() else []
-                elsewhere += [(cross, part)] if cross.any() else []
-        said = EnginePreference(parts)
-        return said if across is None or not new.any() else AcrossPreference(said, elsewhere, across, new)
+        parts, known = [], members(prior)
+        for place, own in enumerate(known.values()):
+            if not len(support) or weights[:, place].any():
+                parts.append((weights[:, place], MEMBERS[own.learner].adapt(own, support)))
+        usual, across = EnginePreference(parts), across_of(prior)
+        if across is None or not (new := across.new(support)).any():
+            return usual
+        joint, popular = (MEMBERS[name].adapt(known[name], support) for name in (JointItems.name, POPULAR))
+        return AcrossPreference(usual, joint, popular, across, new)
 
 
 MEMBERS: Mapping[str, Learner] = {
@@ -155,10 +152,9 @@ MEMBERS: Mapping[str, Learner] = {
 
 def across_of(prior: Prior) -> Across | None:
     """How the engine ranks what is in a domain that is new to somebody; None where there are not several domains."""
-    if "across" not in prior.tensors:
+    if "order" not in prior.tensors:
         return None
-    tensors, facts = prior.tensors, prior.facts
-    return Across(tensors["domains"], tensors["across"], facts["switched_off"], facts["known_items"])
+    return Across(prior.tensors["domains"], prior.tensors["order"], prior.facts["known_items"])
 
 
 def members(prior: Prior) -> dict[str, Prior]:
@@ -173,15 +169,16 @@ def members(prior: Prior) -> dict[str, Prior]:
 def with_members(prior: Prior, said: float, more: Mapping[str, Prior], weights: Mapping[str, float]) -> Prior:
     """The prior with more members, which say so much at any number of events, beside ``said`` times what it said."""
     own = torch.tensor([weights[name] for name in more])
-    tables = {name: prior.tensors[name] for name in ("weights", "across") if name in prior.tensors}
-    tables = {name: torch.cat([said * table, own.expand(*table.shape[:-1], -1)], -1) for name, table in tables.items()}
+    table = prior.tensors["weights"]
+    table = torch.cat([said * table, own.expand(*table.shape[:-1], -1)], -1)
     tensors = {f"{name}/{key}": value for name, part in more.items() for key, value in part.tensors.items()}
     known = {
         name: {"learner": part.learner, "settings": part.settings, "facts": dict(part.facts)}
         for name, part in more.items()
     }
     facts = {**prior.facts, "members": {**prior.facts["members"], **known}}
-    return replace(prior, tensors={**prior.tensors, **tables, **tensors}, facts=facts)
+    kept = {name: value for name, value in prior.tensors.items() if name != "order"}  # they speak in every domain
+    return replace(prior, tensors={**kept, "weights": table, **tensors}, facts=facts)
 
 
 class EnginePreference(Preference):

@@ -41,7 +41,7 @@ def localised(prior: Prior, corpus: Corpus, inside: Tensor, seed: int = 0) -> Pr
     halves = [order[::2].sort().values, order[1::2].sort().values]
     none = Twins.none(len(inside))
     parts = [
-        listed(MEMBERS, {BEFORE: prior, **learned(corpus, inside, other)}, theirs, inside, None, none)
+        listed(MEMBERS, {BEFORE: prior, **learned(corpus, inside, other)}, theirs, inside, none)
         for half, other in (halves, halves[::-1])
         if len(theirs := cases(likes.select(half), inside))
     ]

@@ -11,7 +11,7 @@ from firstlight.budget import Budget, Progress
 from firstlight.learners.base import Learner, Prior
 from firstlight.learners.blend import ANCHORS, ndcg, shortlist
 from firstlight.learners.fewshot_ease import FewshotEase, Moments, moments
-from firstlight.tasks import Corpus, TaskBatch, TaskSet
+from firstlight.tasks import Corpus, TaskBatch
 
 MOST, SHARE = 600, 0.2
 ENOUGH = (15, 8, 5, 3)
@@ -35,13 +35,9 @@ class People:
         """The corpus without those who were put aside."""
         return corpus.select(self.rest)
 
-    def tasks(self, corpus: Corpus) -> TaskSet:
-        """The people who were put aside."""
-        return corpus.tasks.select(self.aside)
-
     def cases(self, corpus: Corpus) -> dict[int, TaskBatch]:
         """Anchor -> the people aside with exactly so many events; anchors that fewer than 20 people reach are out."""
-        tasks = self.tasks(corpus).likes()
+        tasks = corpus.tasks.select(self.aside).likes()
         counts = tasks.indptr.diff()
         able = {shots: (counts > shots).nonzero()[:, 0] for shots in ANCHORS}
         return {shots: tasks.select(rows).split(shots) for shots, rows in able.items() if len(rows) >= LEAST}
