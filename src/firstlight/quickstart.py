@@ -25,7 +25,7 @@ BESIDE = ("popular", "item-knn", "edlae")
 DOMAINS = ("toys", "apparel", "phones & accessories")
 BEST = 4
 """How many items an example lists."""
-JUDGE_SECONDS, TRAIN_SECONDS = 25.0, 20.0
+JUDGE_SECONDS, TRAIN_SECONDS = 45.0, 25.0
 EVENTS_A_PERSON = 37.5
 
 NEWCOMER = "newcomer"

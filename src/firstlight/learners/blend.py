@@ -118,10 +118,12 @@ def _climb(listed: Shortlist, people: Tensor, start: Mapping[str, float] | None)
         for name in scores:
             rest = total - weights[name] * scores[name]
             alone = weights[name] > 0 and sum(weights.values()) == weights[name]
-            for step in STEPS[alone:]:  # somebody has to speak
-                tried = found(rest + step * scores[name])
-                if tried > value + 1e-5:
-                    value, weights[name] = tried, step
+            steps = STEPS[alone:]  # somebody has to speak
+            totals = rest + torch.tensor(steps)[:, None, None] * scores[name]
+            tried = ndcg(totals.flatten(0, 1), relevant.repeat(len(steps), 1), ideal.repeat(len(steps)))
+            for step, mean in zip(steps, tried.view(len(steps), -1).mean(1).tolist(), strict=True):
+                if mean > value + 1e-5:
+                    value, weights[name] = mean, step
             total = rest + weights[name] * scores[name]
         if value <= before:
             break
