@@ -1,9 +1,9 @@
 """The learners by name. A new one is a file beside these, a line in ``LEARNERS`` and a test of ten lines."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from firstlight.errors import SettingsError
 from firstlight.learners.anil import Anil
@@ -36,6 +36,8 @@ from firstlight.learners.reptile import Reptile
 from firstlight.learners.ridge import Ridge
 from firstlight.learners.set_encoder import SetEncoder
 
+Model = TypeVar("Model", bound=BaseModel)
+
 LEARNERS: Mapping[str, type[Learner]] = {
     kind.name: kind
     for kind in (
@@ -58,7 +60,11 @@ def make(name: str, settings: Mapping[str, Any] | None = None) -> Learner:
     """
     if name not in LEARNERS:
         raise SettingsError(f"There is no learner {name!r}: choose one of {', '.join(LEARNERS)}.")
-    kind = LEARNERS[name]
+    return made(LEARNERS[name], name, settings)
+
+
+def made(kind: type[Model], name: str, settings: Mapping[str, Any] | None = None) -> Model:
+    """The ``kind`` with these settings, called ``name`` where one of them cannot be. Raises SettingsError."""
     try:
         return kind.model_validate(dict(settings or {}))
     except ValidationError as error:

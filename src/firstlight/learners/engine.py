@@ -1,9 +1,9 @@
 """The engine: closed forms and trained encoders, each with a say that depends on how many events there are.
 
 Members speak in probabilities that the person likes an item (few-shot EASE at several numbers of events, the ridge
-head, the set encoder) or in votes (item-kNN, content-kNN). People of validation choose the settings of the closed
-forms and the weight of every member at 0, 1, 3, 5, 10 and 20 events; a member without a weight is left out. Then the
-members learn from everybody. Stacking by episodes: Wolpert (1992) with the task's own number of events as the gate.
+head, the set encoder, the content head) or in votes (item-kNN, joint items). People of validation choose the settings
+of the closed forms and the weight of every member at 0, 1, 3, 5, 10 and 20 events; a member without a weight is left
+out. Then the members learn from everybody. Stacking by episodes: Wolpert (1992) with the task's own number of events as the gate.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ from firstlight.tasks import Corpus, NewItems, Support, TaskBatch
 TRIFLE = 0.02
 """A member whose weight is below this at every anchor is left out."""
 FORESIGHT = "content-head"
-VOTERS = ItemKnn | ContentKnn | JointItems
+VOTERS = ItemKnn | JointItems
 """They say nothing of people without events."""
 HASTE = 1.2
 """Learning again is begun only with so many times the seconds that it took before."""
@@ -147,7 +147,7 @@ MEMBERS: Mapping[str, Learner] = {
     member.name: member()
     for member in (Popular, FewshotEase, ItemKnn, ContentKnn, ContentHead, JointItems, Ridge, SetEncoder)
 }
-"""By name. What they learned is in the prior: adapting needs none of their settings."""
+"""By name. What they learned is in the prior: adapting needs none of their settings. Content-kNN was a member once."""
 
 
 def across_of(prior: Prior) -> Across | None:

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
 from firstlight.errors import SettingsError
+from firstlight.learners import made
 from firstlight.scenarios.base import ScenarioLearner
 from firstlight.scenarios.linear import Pooled, Ridge, Separate
 from firstlight.scenarios.network import Anil, Finetune, Maml, Reptile
@@ -23,12 +22,4 @@ def make(name: str = DEFAULT, settings: Mapping[str, Any] | None = None) -> Scen
     """The learner of that name with these settings. Raises SettingsError for a name or a setting there is not."""
     if name not in LEARNERS:
         raise SettingsError(f"There is no learner {name!r} of scenarios: choose one of {', '.join(LEARNERS)}.")
-    kind = LEARNERS[name]
-    try:
-        return kind.model_validate(dict(settings or {}))
-    except ValidationError as error:
-        first = error.errors()[0]
-        what = ".".join(str(part) for part in first["loc"])
-        there = ", ".join(f"{key}={field.default}" for key, field in kind.model_fields.items())
-        wrong = "is not known" if first["type"] == "extra_forbidden" else f"is {first['input']!r}: {first['msg']}"
-        raise SettingsError(f"The setting {what!r} of {name} {wrong} (its settings: {there}).") from error
+    return made(LEARNERS[name], name, settings)
