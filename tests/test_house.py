@@ -15,7 +15,7 @@ from conftest import ROOT
 LAYERS = (
     "errors settings files manifest modelfile textlines reading columns times tables events catalogue twins datareport "
     "dataset datasets tasks encoders corpus budget cooccurrence meta models learners recipes scenarios "
-    "ranking recommender explain evaluate adapting report "
+    "ranking recommender explain explore evaluate adapting report store serve doctor "
     "progress quickstart cli"
 ).split()
 """From the bottom up. A module imports from its own layer and from those before it."""

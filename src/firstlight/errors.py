@@ -18,3 +18,7 @@ class SettingsError(FirstlightError):
 
 class ModelError(FirstlightError):
     """A model folder that is damaged, incomplete, newer than this version, or does not fit the request."""
+
+
+class StoreError(FirstlightError):
+    """A database that is away, is no store of firstlight, or was written by a newer version."""

@@ -1,7 +1,7 @@
 """The recommender: what a learner has learned, with the catalogue it ranks."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,11 +18,17 @@ from firstlight.errors import DataError, ModelError, SettingsError
 from firstlight.events import EVENT_SCHEMA
 from firstlight.learners import DEFAULT, make
 from firstlight.learners.base import Learner, Prior
+from firstlight.learners.item_knn import ItemKnn
+from firstlight.learners.popular import Popular
 from firstlight.ranking import chunk_size, top
 from firstlight.settings import Feedback
+from firstlight.tasks import Corpus
 
 FACTS = ("item_id", "domain", "category", "title", "tags", "brand", "price", "time")
 """What a model keeps of the catalogue, where it is known."""
+
+SIMPLE: Mapping[str, Learner] = {learner.name: learner for learner in (Popular(), ItemKnn(neighbours=100))}
+"""What every model has learned besides: to compare with, and to fall back on."""
 
 NO_EVENTS = pl.DataFrame(schema=EVENT_SCHEMA)
 
@@ -31,13 +37,15 @@ NO_EVENTS = pl.DataFrame(schema=EVENT_SCHEMA)
 class Recommender:
     """A learned prior with its catalogue; nothing of any one person is in it.
 
-    items: ``FACTS`` of the catalogue, or None where there is none.
+    items: ``FACTS`` of the catalogue, or None where there is none. simple: what the learners of ``SIMPLE`` have learned
+    from the same data, by name; empty in models that were trained before there were any.
     """
 
     schema: Schema
     learner: Learner
     prior: Prior
     items: pl.DataFrame | None = None
+    simple: Mapping[str, Prior] = field(default_factory=dict)
 
     @classmethod
     def fit(
@@ -68,7 +76,7 @@ class Recommender:
                 "type a weight above 0."
             )
         prior = learner.fit(corpus, seed=seed, budget=budget or Budget(), progress=progress)
-        return cls(schema, learner, prior, _facts(dataset.items))
+        return cls(schema, learner, prior, _facts(dataset.items), _simple(corpus, seed))
 
     def recommend(
         self,
@@ -120,7 +128,14 @@ class Recommender:
         facts = _facts(items.filter(pl.col("item_id").is_in(schema.item_ids[-new.n :].implode())))
         known = [frame for frame in (self.items, facts) if frame is not None]
         catalogue = pl.concat(known, how="diagonal_relaxed")
-        return replace(self, schema=schema, prior=self.learner.with_items(self.prior, new), items=catalogue)
+        simple = {name: SIMPLE[name].with_items(prior, new) for name, prior in self.simple.items()}
+        prior = self.learner.with_items(self.prior, new)
+        return replace(self, schema=schema, prior=prior, items=catalogue, simple=simple)
+
+    def likes(self) -> Tensor:
+        """(N,) float32: by how many people each item was liked in training; zeros where the model does not know."""
+        known = self.simple.get(Popular.name)
+        return torch.zeros(len(self.schema.item_ids)) if known is None else known.tensors["counts"]
 
     def unknown(self, item_ids: pl.Series) -> pl.Series:
         """Which of ``item_ids`` the model does not know, each once."""
@@ -130,8 +145,11 @@ class Recommender:
         """Write the model folder. Raises ModelError, SettingsError as ``modelfile.save`` does."""
         document, tables = self.schema.state()
         own = {"learner": self.prior.learner, "settings": self.prior.settings, "facts": dict(self.prior.facts)}
+        simple = {
+            f"simple/{name}/{key}": value for name, prior in self.simple.items() for key, value in prior.tensors.items()
+        }
         catalogue = {} if self.items is None else {"catalogue": self.items}
-        modelfile.save(folder, self.prior.tensors, {**document, **own}, {**tables, **catalogue})
+        modelfile.save(folder, {**self.prior.tensors, **simple}, {**document, **own}, {**tables, **catalogue})
 
     @classmethod
     def load(cls, folder: Path | str) -> Self:
@@ -141,9 +159,10 @@ class Recommender:
             raise ModelError(f"The model in {folder} answers yes or no: use `firstlight predict` with it.")
         schema = Schema.of(document, tables)
         name, settings = _said(folder, document, "learner", str), _said(folder, document, "settings", dict)
-        prior = Prior(name, settings, tensors, _said(folder, document, "facts", dict))
+        own, simple = _parted(tensors)
+        prior = Prior(name, settings, own, _said(folder, document, "facts", dict))
         try:
-            return cls(schema, make(name, settings), prior, tables.get("catalogue"))
+            return cls(schema, make(name, settings), prior, tables.get("catalogue"), simple)
         except SettingsError as error:
             raise ModelError(f"The model in {folder} needs another version of firstlight: {error}") from error
 
@@ -203,6 +222,21 @@ def _parts(names: pl.Series, events: pl.DataFrame, size: int) -> Iterator[tuple[
 
 def _facts(items: pl.DataFrame | None) -> pl.DataFrame | None:
     return None if items is None else items.select(pl.col([name for name in FACTS if name in items.columns]))
+
+
+def _simple(corpus: Corpus, seed: int) -> dict[str, Prior]:
+    return {name: learner.fit(corpus, seed=seed) for name, learner in SIMPLE.items()}
+
+
+def _parted(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Prior]]:
+    """The tensors of a model folder: the learner's own, and the priors of ``SIMPLE``."""
+    simple = {name: _named(tensors, f"simple/{name}/") for name in SIMPLE}
+    own = {key: value for key, value in tensors.items() if not key.startswith("simple/")}
+    return own, {name: SIMPLE[name].prior(part) for name, part in simple.items() if part}
+
+
+def _named(tensors: Mapping[str, Tensor], start: str) -> dict[str, Tensor]:
+    return {key.removeprefix(start): value for key, value in tensors.items() if key.startswith(start)}
 
 
 def _said(folder: Path | str, document: Mapping[str, Any], key: str, kind: type) -> Any:
