@@ -74,7 +74,7 @@ def test_the_steps_go_downhill_and_none_is_made_without_events(kind: type[InnerL
     weights = {name: value.double() for name, value in learner.start(ground(torch.float32), chance(2)).items()}
     settled = learner.settled(weights, ground())
     start, fast = learner.beginnings(settled, episode().task), learner.fast_weights(settled, episode().task)
-    base = learner.base()
+    base = learner.base
     names = base.head if kind is Anil else (*base.head, *base.body)
     assert set(fast) == set(names) - {"offset"}  # a softmax does not see it
     for name, value in fast.items():

@@ -150,7 +150,7 @@ def test_a_prior_holds_nothing_of_people_and_an_empty_support_moves_nothing(name
     assert all(PEOPLE not in value.shape and value.shape[:2] != (ITEMS, ITEMS) for value in settled.values())
     task = tasks([[], [(3, 1.0)]])
     fast = learner.fast_weights(settled, Task(task.columns, *(part.float() for part in task[1:])))
-    assert fast.keys() == {*learner.base().head, *learner.base().body} - {"offset"}
+    assert fast.keys() == {*learner.base.head, *learner.base.body} - {"offset"}
     for key, value in fast.items():
         assert torch.equal(value[0], weights[key]), key
     assert not torch.equal(fast["taste"][1], weights["taste"])

@@ -34,6 +34,15 @@ def test_masked_support_excludes_nothing() -> None:
     assert top(torch.tensor([[2.0, 1.0]]), 2, support).tolist() == [[0, 1]]
 
 
+@pytest.mark.parametrize("kinds", [10**6, 300, 4])
+def test_what_is_left_out_of_a_long_catalogue_is_as_good_as_not_there(kinds: int) -> None:
+    chance = torch.Generator().manual_seed(kinds)
+    scores = torch.randint(0, kinds, (8, 9_000), generator=chance).float()
+    known = scores.topk(6).indices[:, ::2]  # every other of the best
+    support = support_of(known.tolist())
+    assert torch.equal(top(scores, 5, support, seed=1), top(scores.scatter(1, known, -torch.inf), 5, seed=1))
+
+
 @pytest.mark.parametrize("n_items", [3, 5])
 def test_top_fills_up_with_minus_one(n_items: int) -> None:
     scores = torch.arange(float(n_items)).unsqueeze(0)

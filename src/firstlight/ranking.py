@@ -35,22 +35,43 @@ def top(
     Returns (T, n) int64 positions, -1 where fewer than ``n`` are left.
     """
     keys = torch.arange(len(scores)) if keys is None else keys
+    clear = None if support is None or eligible is not None else _clear(scores, n, support)
+    if clear is not None:
+        return _in_order(*clear, keys, seed)
     allowed = scores.clone(memory_format=torch.contiguous_format)
     if eligible is not None:
         allowed[:, ~eligible] = -torch.inf
     if support is not None:
-        rows, slots = support.mask.nonzero(as_tuple=True)
-        allowed[rows, support.items[rows, slots]] = -torch.inf
+        allowed.scatter_add_(1, support.items, torch.where(support.mask, -torch.inf, 0.0))
     values, items = largest(allowed, min(n + 1, scores.shape[1]))
-    if scores.shape[1] > n and not bool((values[:, 1:] == values[:, :-1]).any()):
-        return items[:, :n]  # nothing is tied, so there is nothing to draw, and no more than one is left out
     values, items = _best(allowed, values, items, n, keys, seed)
-    if bool((values[:, 1:] >= values[:, :-1]).any()):
-        order = _chance(keys, items, seed).argsort(1)
-        order = order.gather(1, values.gather(1, order).argsort(dim=1, descending=True, stable=True))
-        values, items = values.gather(1, order), items.gather(1, order)
-    lists = items.masked_fill(values == -torch.inf, -1)
+    lists = _in_order(values, items, keys, seed).masked_fill(values.isneginf(), -1)
     return pad(lists, (0, n - lists.shape[1]), value=-1)
+
+
+def _clear(scores: Tensor, n: int, support: Support) -> tuple[Tensor, Tensor] | None:
+    """Values and positions (T, n) of the best that are not in the support, without a copy of all scores.
+
+    None where the list is long beside the catalogue, or where equals at the edge of a list have to be drawn from.
+    """
+    wide = n + 1 + support.items.shape[1]
+    if scores.shape[1] < FEW * BLOCK * wide:
+        return None
+    values, items = largest(scores, wide)
+    seen = ((items[:, :, None] == support.items[:, None]) & support.mask[:, None]).any(2)
+    values, order = values.masked_fill_(seen, -torch.inf).topk(n + 1)
+    if bool((values[:, n - 1] == values[:, n]).any()):
+        return None
+    return values[:, :n], items.gather(1, order[:, :n])
+
+
+def _in_order(values: Tensor, items: Tensor, keys: Tensor, seed: int) -> Tensor:
+    """The items (T, n), best first; those of equal value in an order that is drawn."""
+    if not bool((values[:, 1:] >= values[:, :-1]).any()):
+        return items
+    order = _chance(keys, items, seed).argsort(1)
+    order = order.gather(1, values.gather(1, order).argsort(dim=1, descending=True, stable=True))
+    return items.gather(1, order)
 
 
 def largest(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
@@ -83,13 +104,23 @@ def _best(scores: Tensor, values: Tensor, items: Tensor, n: int, keys: Tensor, s
     tied = ((edge[:, 0] == beyond) & (beyond > -torch.inf)).nonzero()[:, 0]
     if not len(tied):
         return values, items
-    rows, level = scores[tied], edge[tied]
-    draw = _chance(keys[tied], torch.arange(scores.shape[1]), seed).masked_fill_(rows != level, -1)
-    above = torch.where(values[tied] > level, torch.iinfo(torch.int64).max, draw.gather(1, items[tied]))
-    draw.scatter_(1, items[tied], above)
-    items[tied] = draw.topk(n).indices
-    values[tied] = rows.gather(1, items[tied])
+    owner, equal = (scores[tied] == edge[tied]).nonzero(as_tuple=True)
+    draw, equal = _beside(owner, _chance(keys[tied][owner], equal[:, None], seed)[:, 0], equal, len(tied))
+    above = torch.where(values[tied] > edge[tied], torch.iinfo(torch.int64).max, -1)
+    order = torch.cat([above, draw], 1).topk(n).indices
+    items[tied] = torch.cat([items[tied], equal], 1).gather(1, order)
+    values[tied] = scores[tied].gather(1, items[tied])
     return values, items
+
+
+def _beside(owner: Tensor, draw: Tensor, items: Tensor, rows: int) -> tuple[Tensor, Tensor]:
+    """Draws and items (E,) of the rows ``owner`` (E,), ascending, row by row: (rows, W), padded with draws of -1."""
+    count = torch.bincount(owner, minlength=rows)
+    place = torch.arange(len(owner)) - (count.cumsum(0) - count)[owner]
+    size = rows, int(count.max())
+    draws, places = torch.full(size, -1), torch.zeros(size, dtype=torch.int64)
+    draws[owner, place], places[owner, place] = draw, items
+    return draws, places
 
 
 def _chance(keys: Tensor, items: Tensor, seed: int) -> Tensor:

@@ -45,12 +45,12 @@ class Finetune(InnerLoop):
 
     def fast_names(self) -> tuple[str, ...]:
         """Those of `InnerLoop` whose rate is not 0."""
-        head, names = self.base().head, super().fast_names()
+        head, names = self.base.head, super().fast_names()
         return tuple(name for name in names if name in head or self.body_share)
 
     def settled(self, weights: Weights, ground: Ground) -> Weights:
         """With the vectors of events also where the head descends alone."""
-        items = self.base().items(weights, ground)
+        items = self.base.items(weights, ground)
         return {**super().settled(weights, ground), **{ITEMS + name: value for name, value in items.items()}}
 
     def objective(self, weights: Weights, episode: Episode, ground: Ground) -> tuple[Tensor, Weights]:
@@ -61,7 +61,7 @@ class Finetune(InnerLoop):
 
     def fast_weights(self, tensors: Weights, task: Task) -> dict[str, Tensor]:
         """name -> (T, ...): after descending on the support of each task, from the weights of the source."""
-        base, items, level = self.base(), items_of(tensors), tensors["inner_level"]
+        base, items, level = self.base, items_of(tensors), tensors["inner_level"]
         start = self.beginnings(tensors, task)
         support = {name: value[task.columns] for name, value in items.items()}
         compared = {name: value[tensors["negatives"]] for name, value in items.items()}

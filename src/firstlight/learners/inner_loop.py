@@ -4,6 +4,7 @@ They differ in which weights are fast, in the order of the gradient, in the rate
 """
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any, ClassVar, Literal, Self, TypeGuard
 
 import torch
@@ -50,6 +51,7 @@ class InnerLoop(EpisodicLearner):
     negatives: int = Field(default=512, ge=0)
     candidates: int = Field(default=0, ge=0)
 
+    @cached_property
     def base(self) -> Network:
         """The network, with this learner's sizes."""
         return NETWORKS[self.network](embedding_size=self.embedding_size, ids=self.ids, stars=self.loss == "stars")
@@ -62,7 +64,7 @@ class InnerLoop(EpisodicLearner):
 
     @model_validator(mode="after")
     def _fast_weights_exist(self) -> Self:
-        base = self.base()
+        base = self.base
         if unknown := set(self.adaptable or ()) - set(base.head + base.body):
             there = ", ".join(base.head + base.body)
             raise ValueError(f"adaptable: {self.network} has no fast weight {min(unknown)!r}, but {there}")
@@ -74,19 +76,19 @@ class InnerLoop(EpisodicLearner):
 
     def fast_names(self) -> tuple[str, ...]:
         """Which weights the inner loop changes. Without stars no offset: a softmax does not see it."""
-        base = self.base()
+        base = self.base
         fast = self.adaptable or (base.head + base.body if self.adapts_body else base.head)
         return tuple(name for name in fast if name != "offset" or self.loss == "stars")
 
     def start(self, ground: Ground, chance: torch.Generator) -> dict[str, Tensor]:
-        weights = self.base().start(ground, chance)
+        weights = self.base.start(ground, chance)
         if self.learns_rates:
             weights |= {f"log_rate.{n}": torch.full_like(weights[n], self.inner_lr).log() for n in self.fast_names()}
         return weights
 
     def settled(self, weights: Weights, ground: Ground) -> Weights:
         """The weights that are no tables of items, and under ``items.`` what the network makes of those."""
-        base = self.base()
+        base = self.base
         items = base.items(weights, ground)
         kept = {name: value for name, value in weights.items() if name not in base.tables}
         settled = {**kept, **self._negatives(ground), **{ITEMS + name: value for name, value in items.items()}}
@@ -120,7 +122,7 @@ class InnerLoop(EpisodicLearner):
 
     def logits_after(self, tensors: Weights, fast: Weights, task: Task, columns: Tensor | None = None) -> Tensor:
         """(T, n) with the ``fast`` weights (T, ...) of each task: of the items at ``columns`` (n,), or of all."""
-        items, base = items_of(tensors), self.base()
+        items, base = items_of(tensors), self.base
         kept = {name: value for name, value in tensors.items() if name not in fast}
         rows = items if columns is None else {name: value[columns] for name, value in items.items()}
         if isinstance(base, LinearHead) and set(fast) <= set(base.head):
@@ -137,7 +139,7 @@ class InnerLoop(EpisodicLearner):
 
     def fast_weights(self, tensors: Weights, task: Task) -> dict[str, Tensor]:
         """name -> (T, ...): the fast weights of each task after the inner loop."""
-        start, base = self.beginnings(tensors, task), self.base()
+        start, base = self.beginnings(tensors, task), self.base
         rates = {name: tensors[f"log_rate.{name}"].exp() if self.learns_rates else self.inner_lr for name in start}
         how: Any = {"steps": self.inner_steps, "first_order": self.first_order, "clip": INNER_CLIP}
         if _descends_head(base, start):

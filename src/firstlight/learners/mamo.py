@@ -43,7 +43,7 @@ class Mamo(InnerLoop):
     write_rate: float = Field(default=0.1, ge=0, le=1)
 
     def start(self, ground: Ground, chance: torch.Generator) -> dict[str, Tensor]:
-        weights = self.base().start(ground, chance)
+        weights = self.base.start(ground, chance)
         fast = {f"memory.{name}": torch.zeros(self.rows, *weights[name].shape) for name in self.fast_names()}
         return weights | fast | {PROFILES: torch.randn(self.rows, ground.terms, generator=chance)}
 

@@ -84,11 +84,11 @@ def by_likes(head: Head, task: Task) -> Slopes:
 
     def slopes(negatives: Tensor, support: Tensor) -> tuple[Tensor, Tensor]:
         theirs = liked
+        shares = torch.log_softmax(negatives, 1)
         if not head.whole:  # how much of the softmax of a like the negatives have; the like itself has the rest
-            rest = negatives[:, :1] - torch.log_softmax(negatives, 1)[:, :1]
-            theirs = liked * torch.sigmoid(rest - support)
+            theirs = liked * torch.sigmoid(negatives[:, :1] - shares[:, :1] - support)
         own = -theirs if disliked is None else -theirs - disliked * torch.sigmoid(support - head.level)
-        return torch.softmax(negatives, 1) * theirs.sum(1, keepdim=True), own
+        return shares.exp() * theirs.sum(1, keepdim=True), own
 
     return slopes
 
@@ -112,7 +112,6 @@ def _by_head(by_negative: Tensor | None, by_support: Tensor, head: Head, task: T
 
 def _shortened(slope: Weights, longest: float) -> dict[str, Tensor]:
     """As `inner.shortened`, for each task of a batch."""
-    parts = [slope["taste"], slope["offset"][:, None]] if "offset" in slope else [slope["taste"]]
-    norm = torch.linalg.vector_norm(torch.cat(parts, 1), dim=1, keepdim=True)
-    excess = (norm / longest).clamp(min=1)
+    both = torch.cat([slope["taste"], slope["offset"][:, None]], 1) if "offset" in slope else slope["taste"]
+    excess = torch.linalg.vector_norm(both, dim=1, keepdim=True).clamp(min=longest) / longest
     return {name: value / (excess if value.ndim > 1 else excess[:, 0]) for name, value in slope.items()}
