@@ -13,10 +13,11 @@ from firstlight.learners.across import (
     USUAL,
     Across,
     AcrossPreference,
-    harmed,
+    expected,
     learned_across,
     leave_one_out,
     matched,
+    young,
 )
 from firstlight.learners.base import Learner, Preference
 from firstlight.learners.joint_items import JointItems
@@ -79,7 +80,18 @@ def test_an_episode_hides_what_somebody_likes_in_one_domain() -> None:
 def test_too_few_people_of_two_domains_teach_nothing() -> None:
     corpus = two_shops(tied=True, people=19)
     assert leave_one_out(corpus.tasks.likes(), DOMAINS, 0) == []
-    assert learned_across(MEMBERS, {}, corpus.tasks, DOMAINS, Twins.none(2 * BOOKS), 0) is None
+    priors = {name: member.fit(corpus) for name, member in MEMBERS.items()}
+    assert learned_across(MEMBERS, priors, corpus.tasks, DOMAINS, Twins.none(2 * BOOKS), 0) is None
+
+
+def test_the_first_likes_of_a_young_domain_count_for_more_than_what_was_trained() -> None:
+    corpus = two_shops(tied=True, people=300)
+    few = (DOMAINS[corpus.tasks.items] == 0) | (corpus.tasks.owner < 5)
+    shop = replace(corpus, tasks=corpus.tasks.where(few))
+    counts = shop.tasks.item_counts(shop.n_items)
+    assert young(counts, DOMAINS) == {1}
+    assert young(counts * (DOMAINS == 0), DOMAINS) == set()  # without a like only the catalogue speaks
+    assert across(shop).order.tolist() == [ORDERS.index(USUAL), ORDERS.index(JOINT)]
 
 
 def test_what_is_liked_elsewhere_counts_where_it_tells_something() -> None:
@@ -100,9 +112,9 @@ def test_an_uncertain_gain_is_drawn_to_that_of_the_other_domains() -> None:
     chance = torch.Generator().manual_seed(0)
     sure = {domain: 0.05 + 0.1 * torch.randn(400, generator=chance) for domain in range(4)}
     noisy = 0.5 * torch.randn(20, generator=chance)
-    assert harmed({**sure, 4: noisy - noisy.mean() - 0.01}) == []
-    assert harmed({**sure, 4: -0.2 + 0.1 * torch.randn(400, generator=chance)}) == [4]
-    assert harmed({0: -0.1 + 0.1 * torch.randn(50, generator=chance)}) == [0]
+    assert expected({**sure, 4: noisy - noisy.mean() - 0.01})[4] > 0.02
+    assert expected({**sure, 4: -0.2 + 0.1 * torch.randn(400, generator=chance)})[4] < -0.1
+    assert expected({0: -0.1 + 0.1 * torch.randn(50, generator=chance)})[0] < -0.05
 
 
 def test_only_the_order_within_a_group_is_new() -> None:

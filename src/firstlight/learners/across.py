@@ -1,10 +1,14 @@
 """The engine where a person is new to a domain: what is liked elsewhere may tell less there than popularity does.
 
 People of validation play it: of one domain after another their events are hidden, and what they liked there is to be
-found among the items of the domain by their events elsewhere (leave one domain out). Three orders are tried there: that
-of the engine's usual scores, that of joint items, which were made for it, and popularity. The better of the first two
-over all domains is taken; a domain in which it does not beat popularity, by the gain there and, as far as that is
-uncertain, by the mean gain over domains, keeps to popularity and is named.
+found among the items of the domain by their events elsewhere (leave one domain out). Three orders are tried: that of
+the usual scores, that of joint items, which were made for it, and popularity. A domain has the order whose gain
+over popularity is highest, by the gain there and, as far as that is uncertain, by the mean gain over domains; where
+neither has any it keeps to popularity and is named.
+
+A domain with fewer likes than items is young. What has been trained knows next to nothing of its items, and its first
+likes are what counts: the usual order is not tried, and joint items, which are popularity where they know nothing else,
+have it where too few people can play.
 """
 
 from collections.abc import Mapping
@@ -97,15 +101,30 @@ def learned_across(
     members, priors: of each of `ORDERS`. domains: (N,) of all items. twins: of what somebody has are no finds.
     """
     episodes = leave_one_out(tasks.likes(), domains, seed)
-    if not episodes:
+    fresh = young(priors[POPULAR].tensors["counts"], domains)
+    if not episodes and not fresh:
         return None
     found = {domain: listed(members, priors, batch, domains == domain, twins) for domain, batch in episodes}
     reached = {domain: {name: _reached(part, name) for name in ORDERS} for domain, part in found.items()}
-    means = {name: torch.cat([part[name] for part in reached.values()]).mean() for name in (USUAL, JOINT)}
-    best = JOINT if means[JOINT] > means[USUAL] else USUAL
-    order = torch.full((int(domains.max()) + 1,), ORDERS.index(best))
-    order[harmed({domain: part[best] - part[POPULAR] for domain, part in reached.items()})] = ORDERS.index(POPULAR)
+    gains = {
+        name: expected({domain: part[name] - part[POPULAR] for domain, part in reached.items()})
+        for name in (USUAL, JOINT)
+    }
+    order = torch.zeros(int(domains.max()) + 1, dtype=torch.int64)
+    for domain in reached:
+        said = {POPULAR: 0.0, JOINT: gains[JOINT][domain]}
+        said |= {} if domain in fresh else {USUAL: gains[USUAL][domain]}
+        order[domain] = ORDERS.index(max(said, key=lambda name: said[name]))
+    order[sorted(fresh - reached.keys())] = ORDERS.index(JOINT)
     return Across(domains, order, len(domains))
+
+
+def young(counts: Tensor, domains: Tensor) -> set[int]:
+    """The domains that have likes, but fewer than items. counts, domains: (N,)."""
+    known = domains >= 0
+    items = torch.bincount(domains[known])
+    likes = torch.zeros(len(items)).index_add_(0, domains[known], counts[known])
+    return set(((likes > 0) & (likes < items)).nonzero()[:, 0].tolist())
 
 
 def leave_one_out(likes: TaskSet, domains: Tensor, seed: int) -> list[tuple[int, TaskBatch]]:
@@ -128,9 +147,13 @@ def leave_one_out(likes: TaskSet, domains: Tensor, seed: int) -> list[tuple[int,
     return [(domain, asked_of(elsewhere, there, both[:most].sort().values)) for domain, both, there, elsewhere in found]
 
 
-def harmed(gains: Mapping[int, Tensor]) -> list[int]:
-    """Domains whose gain over popularity is expected to be none: the mean of (T,) gains, drawn to that of all domains
-    by how uncertain it is (James and Stein 1961, with the variance between domains of DerSimonian and Laird 1986)."""
+def expected(gains: Mapping[int, Tensor]) -> dict[int, float]:
+    """What each domain gains: the mean of its (T,) gains, drawn to that of all domains by how uncertain it is.
+
+    James and Stein 1961, with the variance between domains of DerSimonian and Laird 1986.
+    """
+    if not gains:
+        return {}
     means = torch.stack([gain.mean() for gain in gains.values()])
     spread = torch.stack([gain.var() / len(gain) for gain in gains.values()]).clamp(min=1e-9)
     weight = 1 / spread
@@ -138,8 +161,7 @@ def harmed(gains: Mapping[int, Tensor]) -> list[int]:
     excess = (weight * (means - centre) ** 2).sum() - (len(means) - 1)
     between = (excess / (weight.sum() - (weight**2).sum() / weight.sum()).clamp(min=1e-9)).clamp(min=0)
     share = between / (between + spread)
-    expected = share * means + (1 - share) * centre
-    return [domain for domain, value in zip(gains, expected, strict=True) if value <= 0]
+    return dict(zip(gains, (share * means + (1 - share) * centre).tolist(), strict=True))
 
 
 def matched(new: Tensor, usual: Tensor, group: Tensor, known: int) -> Tensor:
