@@ -110,9 +110,11 @@ def contributions(learner: Learner, prior: Prior, support: Support, items: Tenso
     exact = preference.contributions(items)
     if exact is not None:
         return exact, True
+    parts = torch.zeros(*support.mask.shape, items.shape[1])
+    if not support.mask.any():
+        return parts, False
     scores = preference.scores()
     unit, level = scores.std(1, keepdim=True), _standard(scores).gather(1, items)
-    parts = torch.zeros(*support.mask.shape, items.shape[1])
     rows, columns = support.mask.nonzero(as_tuple=True)
     for some in torch.split(torch.arange(len(rows)), chunk_size(scores.shape[1])):
         owner = rows[some]
