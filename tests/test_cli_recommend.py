@@ -53,6 +53,21 @@ def test_streams_both_ways(world: Path) -> None:
     assert "i001" not in {row["item_id"] for row in rows if row["user_id"] == "a"}
 
 
+def test_where_nobody_has_liked_anything_it_says_so(tmp_path: Path) -> None:
+    shop, model = tmp_path / "shop", tmp_path / "model"
+    shop.mkdir()
+    (shop / "events.csv").write_text("user_id,item_id\n" + "".join(f"u{n},i{n % 3}\n" for n in range(12)))
+    (shop / "items.csv").write_text("item_id,title\n" + "".join(f"i{n},a red thing\n" for n in range(6)))
+    assert run("train", shop, "--out", model, "--learner", "popular").exit_code == 0
+    for name, ids in {"cold": "i3\ni4\n", "some": "i2\ni4\n"}.items():
+        (tmp_path / f"{name}.csv").write_text(f"item_id\n{ids}")
+        done = run(
+            "recommend", model, "--support", "-", "--candidates", tmp_path / f"{name}.csv", "--out", "-",
+            stdin=lines([{"user_id": "a", "item_id": "i0"}]),
+        )  # fmt: skip
+        assert ("nobody has liked any of the 2 recommended items" in done.stderr) == (name == "cold")
+
+
 def test_empty_support_with_users_and_without(world: Path, tmp_path: Path) -> None:
     (tmp_path / "empty.csv").write_text("user_id,item_id\n")
     users = lines([{"user_id": "a"}])

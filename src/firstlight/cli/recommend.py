@@ -67,8 +67,19 @@ def recommend(
         if explain:
             lists = in_words(reasons(recommender, lists, events, known, seed=seed), lists, recommender.items)
         write_lists(lists, out)
+    _tell_cold(recommender, lists["item_id"])
     place = "standard output" if out == STDOUT else out
     note(f"{lists.height:,} recommendations for {lists['user_id'].n_unique():,} people went to {place}.")
+
+
+def _tell_cold(recommender: "Recommender", item_ids: pl.Series) -> None:
+    """Say so where the lists rest on the catalogue alone."""
+    liked = recommender.schema.item_ids.filter(pl.Series(recommender.likes().numpy() > 0))
+    if recommender.simple and len(item_ids) and not item_ids.is_in(liked.implode()).any():
+        note(
+            f"Cold start: nobody has liked any of the {item_ids.n_unique():,} recommended items, so that their order "
+            "rests on what the catalogue says of them alone."
+        )
 
 
 def _check(support: Path | None, users: Path | None, candidates: Path | None, out: Path) -> None:
