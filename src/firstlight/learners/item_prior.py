@@ -100,20 +100,21 @@ def regression(features: Features, targets: Tensor, known: Tensor, reg: float) -
 
     targets: (n, R). known: (n,) bool. reg: above 0, in items.
     """
-    mask = known.float()[:, None]
+    told = known.nonzero()[:, 0]
+    features, targets = features.at(told), targets[told]
     across = features.rows.csr(features.terms).t().to_sparse_csr() if features.terms else None
 
     def back(values: Tensor) -> Tensor:
         dense = features.text.T @ values
         return dense if across is None else torch.cat([product(across, values), dense])
 
-    residual = back(mask * targets)
+    residual = back(targets)
     solution, direction, size = torch.zeros_like(residual), residual, residual.square().sum(0)
     enough = CLOSE**2 * size
     for _ in range(ROUNDS):
         if bool((size <= enough).all()):
             break
-        image = back(mask * features.times(direction)) + reg * direction
+        image = back(features.times(direction)) + reg * direction
         step = size / (direction * image).sum(0).clamp(min=1e-30)
         solution, residual = solution + step * direction, residual - step * image
         before, size = size, residual.square().sum(0)
