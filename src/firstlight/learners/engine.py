@@ -94,10 +94,10 @@ class Engine(Learner):
         members: dict[str, Learner] = {"popular": Popular()}
         members |= tuned_fewshot(rest, cases, self.shots, self.max_items, budget, progress)
         members |= tuned_votes({"item-knn": ItemKnn()}, rest, cases)
-        if rest.content is not None or rest.text is not None:
-            members[FORESIGHT] = ContentHead()
         if rest.domains is not None:
             members[JointItems.name] = JointItems(shrink=10.0, shrink_across=50.0, cross=1.0, guard=False)
+        if rest.content is not None or rest.text is not None:
+            members[FORESIGHT] = ContentHead()
         members |= {f"ridge-{n}": ridge for n in range(self.ridges)}
         members |= {f"set-encoder-{n}": encoder for n in range(self.encoders)}
         return members
