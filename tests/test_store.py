@@ -129,7 +129,7 @@ def test_a_person_is_forgotten(store: Store) -> None:
 
 
 def _shown(user_id: str | None) -> Impression:
-    return Impression("request", user_id, "tea", 1, 0.5, "adapted", "m1", None, START)
+    return Impression("request", user_id, [("tea", 0.5, "adapted"), ("café", 1 / 3, "explored")], "m1", None, START)
 
 
 def test_items_raise_the_state_and_come_in_order(store: Store) -> None:
@@ -216,13 +216,6 @@ def test_of_a_key_only_the_digest_is_kept(store: Store) -> None:
     assert store.remove_key("shop") and not store.remove_key("shop")
     left = store.keys()
     assert [key.name for key in left] == ["admin"]
-
-
-def test_popular_counts_people_and_not_events(store: Store) -> None:
-    seen = [("1", "ann", "tea"), ("2", "ann", "tea"), ("3", "ann", "tea"), ("4", "ann", "mug"), ("5", "bob", "mug")]
-    store.add_events([event(*row) for row in [*seen, ("6", "eve", "ace")]])
-    assert store.popular(2) == [("mug", 2), ("ace", 1)]
-    assert store.popular(9)[2] == ("tea", 1)
 
 
 def test_an_id_is_made_of_the_content() -> None:

@@ -5,7 +5,7 @@ from math import isfinite
 from time import time_ns
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete
 from sqlalchemy.dialects.postgresql import insert as insert_postgres
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 
@@ -56,10 +56,3 @@ def remove(connection: Connection, event_id: str) -> bool:
 def remove_of(connection: Connection, user_id: str) -> int:
     """How many events the person had."""
     return connection.execute(delete(EVENTS).where(EVENTS.c.user_id == user_id)).rowcount
-
-
-def popular(connection: Connection, n: int) -> list[tuple[str, int]]:
-    """The items that most people have an event of, and how many."""
-    people = func.count(EVENTS.c.user_id.distinct())
-    query = select(EVENTS.c.item_id, people).group_by(EVENTS.c.item_id).order_by(people.desc(), EVENTS.c.item_id)
-    return [(item_id, count) for item_id, count in connection.execute(query.limit(n))]

@@ -57,18 +57,15 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Impression:
-    """An item was shown.
+    """A list was shown.
 
-    position: in the list, from 1. propensity: with which probability it was shown there, given those before it.
-    source: what it was listed by. model: its version. time: UTC, no zone.
+    items: what stood in each place, from the first: item_id, with which probability it was shown there given those
+    before it, and what it was listed by. model: its version. time: UTC, no zone.
     """
 
     request_id: str
     user_id: str | None
-    item_id: str
-    position: int
-    propensity: float
-    source: str
+    items: Sequence[tuple[str, float, str]]
     model: str
     scenario: str | None
     time: datetime

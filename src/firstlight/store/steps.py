@@ -19,9 +19,8 @@ STEPS: tuple[Sequence[str], ...] = (
         "content TEXT NOT NULL)",
         "CREATE INDEX items_in_order ON items (catalogue, place)",
         "CREATE TABLE users (user_id TEXT NOT NULL PRIMARY KEY, attributes TEXT NOT NULL)",
-        "CREATE TABLE impressions (arrival {serial}, request_id TEXT NOT NULL, user_id TEXT, item_id TEXT NOT NULL, "
-        "position INTEGER NOT NULL, propensity DOUBLE PRECISION NOT NULL, source TEXT NOT NULL, model TEXT NOT NULL, "
-        "scenario TEXT, time BIGINT NOT NULL)",
+        "CREATE TABLE impressions (arrival {serial}, request_id TEXT NOT NULL, user_id TEXT, model TEXT NOT NULL, "
+        "scenario TEXT, time BIGINT NOT NULL, items TEXT NOT NULL)",
         "CREATE INDEX impressions_of_a_person ON impressions (user_id)",
         "CREATE TABLE activations (arrival {serial}, version TEXT NOT NULL, time BIGINT NOT NULL)",
         "CREATE TABLE keys (name TEXT NOT NULL PRIMARY KEY, digest TEXT NOT NULL, scopes TEXT NOT NULL)",

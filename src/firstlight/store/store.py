@@ -89,10 +89,10 @@ class Store:
         with self._database.writing() as connection:
             return people.put(connection, rows)
 
-    def add_impressions(self, rows: Sequence[Impression]) -> None:
-        """Keep what was shown."""
+    def add_impressions(self, lists: Sequence[Impression]) -> None:
+        """Keep the lists that were shown."""
         with self._database.writing() as connection:
-            impressions.add(connection, rows)
+            impressions.add(connection, lists)
 
     def activate(self, version: str) -> State:
         """Use a version of the model from now on; nothing changes where it is in use already."""
@@ -127,13 +127,8 @@ class Store:
         with self._database.writing() as connection:
             return keys.remove(connection, name)
 
-    def popular(self, n: int) -> list[tuple[str, int]]:
-        """The ``n`` items that most people have an event of, and how many people: (item_id, count)."""
-        with self._database.reading() as connection:
-            return events.popular(connection, n)
-
     def count(self) -> Mapping[str, int]:
-        """How many events, users with attributes, items and impressions there are."""
+        """How many events, users with attributes, items and lists that were shown there are."""
         tables = {"events": EVENTS, "users": USERS, "items": ITEMS, "impressions": IMPRESSIONS}
         with self._database.reading() as connection:
             return {

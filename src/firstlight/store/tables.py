@@ -40,14 +40,12 @@ IMPRESSIONS = Table(
     Column("arrival", BigInteger, primary_key=True),
     Column("request_id", Text),
     Column("user_id", Text),
-    Column("item_id", Text),
-    Column("position", Integer),
-    Column("propensity", Double),
-    Column("source", Text),
     Column("model", Text),
     Column("scenario", Text),
     Column("time", BigInteger),
+    Column("items", Text),
 )
+"""items: a JSON list of [item_id, propensity, source], the first place first."""
 
 ACTIVATIONS = Table(
     "activations",
