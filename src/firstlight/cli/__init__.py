@@ -10,13 +10,16 @@ import typer
 
 from firstlight.cli.adapt import adapt
 from firstlight.cli.check import check
+from firstlight.cli.doctor import doctor
 from firstlight.cli.evaluate import evaluate
 from firstlight.cli.group import INTERRUPTED, OneSentence
+from firstlight.cli.keys import keys
 from firstlight.cli.learners import learners
 from firstlight.cli.predict import predict
 from firstlight.cli.quickstart import quickstart
 from firstlight.cli.recipe import recipe
 from firstlight.cli.recommend import recommend
+from firstlight.cli.serve import serve
 from firstlight.cli.simulate import simulate
 from firstlight.cli.train import train
 
@@ -27,8 +30,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Recommends from the first click: for people, items and categories never seen before.",
 )
-for command in (quickstart, check, train, adapt, recommend, predict, evaluate, learners, recipe, simulate):
+for command in (
+    quickstart,
+    check,
+    train,
+    adapt,
+    recommend,
+    predict,
+    evaluate,
+    learners,
+    recipe,
+    simulate,
+    serve,
+    doctor,
+):
     app.command()(command)
+app.add_typer(keys, name="keys")
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,0 +1,1 @@
+"""What each route does, without HTTP; ``serve.app`` lists them."""
