@@ -30,6 +30,9 @@ EVENTS_A_PERSON = 37.5
 
 NEWCOMER = "newcomer"
 
+MODEL, EVALUATION, STORE = "model", "evaluation.json", "shop.db"
+"""What is kept for a server, by its name in the folder; the store is made by the server."""
+
 
 @dataclass(frozen=True)
 class Example:
@@ -48,17 +51,25 @@ class Example:
     share: float
 
 
-def run(users: int = 3_200, seed: int = 0, console: Console | None = None) -> None:
-    """Print the quickstart. users: how many simulated people; how much they do does not change."""
+def run(users: int = 3_200, seed: int = 0, console: Console | None = None, out: Path | None = None) -> None:
+    """Print the quickstart. users: how many simulated people; how much they do does not change.
+
+    out: a folder for the model and its evaluation, which a server can be started with. Raises SettingsError where it
+    cannot be written.
+    """
     console = console or Console(highlight=False)
     with shown("Simulating a marketplace"):
         dataset = marketplace(users, seed)
     _introduce(console, dataset, seed)
-    console.print(report.scores(compare(dataset, seed)))
+    found = compare(dataset, seed)
+    console.print(report.scores(found))
     with shown(f"Training {DEFAULT}") as progress:
         model = Recommender.fit(dataset, seed=seed, budget=Budget(TRAIN_SECONDS), progress=progress)
     _tell(console, examples(model, dataset, seed))
     _conclude(console)
+    if out is not None:
+        model.save(out / MODEL)
+        report.write_json(found, out / EVALUATION)
 
 
 def marketplace(users: int, seed: int) -> Dataset:
@@ -110,8 +121,8 @@ def _example(
             pl.col("both").fill_null(0),
             same=pl.col("category") == clicked["category"],
             words=pl.col("tags").list.set_intersection(pl.lit(clicked["tags"], pl.List(pl.String))),
-            lift=pl.col("both") / expected,
         )
+        .with_columns(lift=(pl.col("both") / expected).fill_nan(0.0))
         .sort("rank")
     )
     first = before.head(BEST).join(items, on="item_id", how="left", maintain_order="left")
@@ -134,10 +145,14 @@ def _tell(console: Console, told: Sequence[Example]) -> None:
     first = told[0]
     console.print(
         f"\n[bold]What one click changes[/] for a newcomer of whom nothing else is known ({DEFAULT})\n\n"
-        f"Before any click the list begins with what most people like: {', '.join(first.before)}.\n"
-        f"“{_crowd(first.after[0], first.fans)}” below: of the {first.fans} people who like the clicked item, "
-        f"{first.after[0]['both']} like this one too, {first.after[0]['lift']:.0f} times the share among everybody."
+        f"Before any click the list begins with what most people like: {', '.join(first.before)}."
     )
+    shared = max(first.after, key=lambda item: item["lift"])
+    if shared["lift"] > 1:
+        console.print(
+            f"“{_crowd(shared, first.fans)}” below: of the {first.fans} people who like the clicked item, "
+            f"{shared['both']} like this one too, {shared['lift']:.0f} times the share among everybody."
+        )
     for example in told:
         console.print(f"\nA newcomer clicks [bold]{example.click['title']}[/] ({example.click['domain']}).\n")
         grid = Table("", "after", "before", "because", box=None, padding=(0, 2, 0, 0), pad_edge=False)
