@@ -9,18 +9,24 @@ PYTHON := $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; 
 	$$p -c '$(RECENT)' 2>/dev/null && echo $$p && exit; done; echo python3)
 VENV_PACKAGE := $$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
 
-.PHONY: install demo test bench clean
+.PHONY: install browser demo test bench clean
 
 install: $(STAMP)
 
 demo: install
-	@$(BIN)/firstlight quickstart
+	@$(BIN)/firstlight quickstart --serve
 
-test: install
+test: install browser
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@OMP_NUM_THREADS=1 POLARS_MAX_THREADS=2 $(BIN)/python -m pytest -q -n 2 --dist worksteal --hypothesis-profile ci
+
+# The playground is tried in a real browser; without one its tests are skipped.
+browser:
+	@command -v chromium >/dev/null || { export DEBIAN_FRONTEND=noninteractive; test "$$(id -u)" = 0 \
+		&& apt-get update -qq && apt-get install -qq -y chromium; } >/dev/null 2>&1 || echo \
+		"There is no chromium: install the package chromium, or the tests of the playground are skipped." >&2
 
 bench: install
 	@for f in read_ten_million simulate_ten_million adapt_hundred_thousand; do \
