@@ -134,8 +134,9 @@ def test_it_speaks_only_of_domains_in_which_a_person_has_no_event() -> None:
     known = support([[(0, 1.0)], [(2, -1.0), (0, 1.0)], [(4, 1.0)], []], 0)
     new = rule.new(known)
     assert new.tolist() == [[False, True], [False, False], [True, True], [False, False]]
-    usual, other = torch.tensor([[5.0, 4, 3, 2, 1]]).repeat(4, 1), torch.tensor([[1.0, 2, 3, 4, 5]]).repeat(4, 1)
-    found = AcrossPreference(Given(usual), Given(other), Given(usual), rule, new).scores()
+    usual, other = torch.tensor([[5.0, 4, 3, 2, 1]]).repeat(4, 1), torch.tensor([[1.0, 2, 3, 4, 5]]).repeat(2, 1)
+    rows = new.any(1).nonzero()[:, 0]
+    found = AcrossPreference(Given(usual), Given(other), Given(usual[rows]), rule, new, rows).scores()
     assert found.tolist() == [[5, 4, 2, 3, 1], [5, 4, 3, 2, 1], [4, 5, 2, 3, 1], [5, 4, 3, 2, 1]]
 
 

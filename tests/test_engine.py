@@ -12,7 +12,9 @@ from firstlight.cooccurrence import gram, most_liked
 from firstlight.evaluate.metrics import match
 from firstlight.evaluate.metrics import ndcg as reference
 from firstlight.learners import blend
-from firstlight.learners.engine import Engine
+from firstlight.learners.across import POPULAR
+from firstlight.learners.added import Added
+from firstlight.learners.engine import MEMBERS, Engine
 from firstlight.learners.fewshot_ease import FewshotEase
 from firstlight.learners.popular import Popular
 from firstlight.learners.validation import better, climb, people_of_validation
@@ -20,6 +22,7 @@ from firstlight.models.starts import leading_vectors
 from firstlight.ranking import top
 from firstlight.tasks import TaskBatch
 
+KINDS = (POPULAR, "fewshot-ease", "item-knn", "content-knn", "content-head", "joint-items")
 QUICK = Engine(ridge_steps=10, encoder_steps=10, shots=(1, 5))
 
 
@@ -135,6 +138,32 @@ def test_members_may_cover_different_items() -> None:
     both = QUICK._prior(priors, [0], torch.tensor([[[1.0, 2.0]], [[1.0, 2.0]]]))
     apart = FewshotEase().adapt(priors["whole"], known).scores() + 2 * few.adapt(priors["part"], known).scores()
     torch.testing.assert_close(QUICK.adapt(both, known).scores(), apart)
+
+
+@pytest.mark.parametrize("people", [1, 2, 40])
+@pytest.mark.parametrize(
+    "names",
+    [[POPULAR], ["content-knn"], ["fewshot-ease"], [POPULAR, "item-knn", "content-head", "joint-items"], [*KINDS]],
+)
+def test_scores_are_the_weighted_sum_of_all_kinds_of_members(names: list[str], people: int) -> None:
+    known = cases(5).support.rows(slice(people))
+    priors = {name: MEMBERS[name].fit(training(), seed=0) for name in names}
+    weights = 1 + torch.arange(len(names)).float()
+    both = QUICK._prior(priors, [0], weights.expand(2, 1, -1))
+    apart = [MEMBERS[name].adapt(prior, known).scores() for name, prior in priors.items()]
+    expected = sum((weight * part for weight, part in zip(weights, apart, strict=True)), torch.zeros(()))
+    torch.testing.assert_close(QUICK.adapt(both, known).scores(), expected)
+
+
+def test_who_has_no_weight_says_nothing() -> None:
+    known = cases(5).support
+    votes = MEMBERS["item-knn"]
+    preference = votes.adapt(votes.fit(training()), known)
+    assert isinstance(preference, Added)
+    weight = torch.arange(len(known)) % 2.0
+    total = torch.zeros(training().n_items, len(known))
+    preference.add_to(total, weight)
+    torch.testing.assert_close(total, ((preference.scores() - preference.base) * weight[:, None]).T)
 
 
 def test_members_without_a_say_are_left_out() -> None:

@@ -57,18 +57,26 @@ class Across:
 
 
 class AcrossPreference(Preference):
-    """The scores of ``usual``, but in domains that are new to a person another order. new: (T, D), of `Across.new`."""
+    """The scores of ``usual``, but in domains that are new to a person another order.
 
-    def __init__(self, usual: Preference, joint: Preference, popular: Preference, across: Across, new: Tensor) -> None:
-        self.usual, self.joint, self.popular, self.known = usual, joint, popular, across.known
-        self.group, self.new = across.domains + 1, pad(new, (1, 0))
-        self.is_joint = pad(across.order == ORDERS.index(JOINT), (1, 0))[self.group]
+    new: (T, D), of `Across.new`. rows: (R,) int64, the people to whom any is new; joint, popular: of these alone.
+    """
+
+    def __init__(
+        self, usual: Preference, joint: Preference, popular: Preference, across: Across, new: Tensor, rows: Tensor
+    ) -> None:
+        self.usual, self.joint, self.popular, self.known, self.rows = usual, joint, popular, across.known, rows
+        self.group, self.new = across.domains + 1, pad(new[rows], (1, 0))
+        self.is_joint = pad(across.order == ORDERS.index(JOINT), (1, 0)).float().index_select(0, self.group)
 
     def scores(self) -> Tensor:
         """(T, N)."""
-        usual = self.usual.scores()
-        there = torch.where(self.is_joint, self.joint.scores(), self.popular.scores())
-        return torch.where(self.new[:, self.group], matched(there, usual, self.group, self.known), usual)
+        everybody = self.usual.scores()
+        usual = everybody[self.rows]
+        # Products with 0 and 1: many times as fast as a choice by a row or a column of bools.
+        there = torch.addcmul(self.joint.scores() * self.is_joint, self.popular.scores(), 1 - self.is_joint)
+        there = matched(there, usual, self.group, self.known)
+        return everybody.index_copy(0, self.rows, usual.lerp(there, self.new.float().index_select(1, self.group)))
 
 
 def also_between(people: People, corpus: Corpus, seed: int) -> tuple[People, Tensor]:
@@ -170,16 +178,19 @@ def matched(new: Tensor, usual: Tensor, group: Tensor, known: int) -> Tensor:
     group: (N,) int64 from 0 up. known: of so many items, the first, the moments are. A list across groups keeps its
     balance, and only the order within them is new.
     """
-    count = torch.bincount(group[:known], minlength=int(group.max()) + 1).clamp(min=1).to(new.dtype)
-    (mean, deviation), (wanted, width) = (_moments(part[:, :known], group[:known], count) for part in (new, usual))
+    count = torch.bincount(group[:known], minlength=int(group.max()) + 1).clamp(min=1)
+    # By matrix products: many times as fast as adding up by index.
+    share = torch.zeros(known, len(count), dtype=new.dtype).scatter_(1, group[:known, None], 1.0) / count
+    (centred, deviation, _), (_, width, wanted) = (_moments(part, group, share) for part in (new, usual))
     stretch = width / deviation.clamp(min=1e-12)
-    return (new - mean[:, group]) * stretch[:, group] + wanted[:, group]
+    return centred.mul_(stretch.index_select(1, group)).add_(wanted.index_select(1, group))
 
 
-def _moments(scores: Tensor, group: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
-    mean = torch.zeros(len(scores), len(count)).index_add_(1, group, scores) / count
-    square = torch.zeros(len(scores), len(count)).index_add_(1, group, (scores - mean[:, group]) ** 2) / count
-    return mean, square.sqrt()
+def _moments(scores: Tensor, group: Tensor, share: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Scores (T, N) less the mean of their group; the deviation and the mean (T, G). share: (known, G), 1 / count."""
+    mean = scores[:, : len(share)] @ share
+    centred = scores - mean.index_select(1, group)
+    return centred, (centred[:, : len(share)].square() @ share).sqrt(), mean
 
 
 def asked_of(known: TaskSet, asked: TaskSet, people: Tensor) -> TaskBatch:

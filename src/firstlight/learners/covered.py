@@ -39,6 +39,10 @@ class Covered(Preference):
         """Whether both cover the same items, in the same order."""
         return torch.equal(self.tensors["chosen"], other.tensors["chosen"])
 
+    def others(self) -> Tensor:
+        """(N,): the popularity of the items that are not covered, 0 for the others."""
+        return self.tensors["popularity"].index_fill(0, self.tensors["chosen"], 0.0)
+
     @abstractmethod
     def covered(self) -> Tensor:
         """(T, M): the scores of the chosen items."""

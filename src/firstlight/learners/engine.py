@@ -17,11 +17,12 @@ from torch import Tensor
 
 from firstlight.budget import Budget, Progress, progress_between, silent
 from firstlight.learners.across import JOINT, POPULAR, USUAL, Across, AcrossPreference, also_between, learned_across
+from firstlight.learners.added import Added
 from firstlight.learners.base import Learner, Preference, Prior
 from firstlight.learners.blend import choose, interpolated, shortlist
 from firstlight.learners.content_head import ContentHead
 from firstlight.learners.content_knn import ContentKnn
-from firstlight.learners.covered import Covered, spread
+from firstlight.learners.covered import Covered
 from firstlight.learners.fewshot_ease import FewshotEase, moments
 from firstlight.learners.item_knn import ItemKnn
 from firstlight.learners.joint_items import JointItems
@@ -140,8 +141,9 @@ class Engine(Learner):
         usual, across = EnginePreference(parts), across_of(prior)
         if across is None or not (new := across.new(support)).any():
             return usual
-        joint, popular = (MEMBERS[name].adapt(known[name], support) for name in (JointItems.name, POPULAR))
-        return AcrossPreference(usual, joint, popular, across, new)
+        rows = new.any(1).nonzero()[:, 0]
+        joint, popular = (MEMBERS[name].adapt(known[name], support.rows(rows)) for name in (JointItems.name, POPULAR))
+        return AcrossPreference(usual, joint, popular, across, new, rows)
 
 
 MEMBERS: Mapping[str, Learner] = {
@@ -183,39 +185,56 @@ def with_members(prior: Prior, said: float, more: Mapping[str, Prior], weights: 
 
 
 class EnginePreference(Preference):
-    """parts: (weight (T,), the member's preference). Those that cover the same items are added up on these alone.
+    """parts: (weight (T,), the member's preference). Those that can are added up in place.
 
-    Members that had no time to learn from everybody may cover other items than the rest.
+    Those that cover the same items are added up on these alone. Members that had no time to learn from everybody may
+    cover other items than the rest.
     """
 
     def __init__(self, parts: Sequence[tuple[Tensor, Preference]]) -> None:
-        self._covered: list[tuple[Tensor, Covered]] = []
-        self._whole: list[tuple[Tensor, Preference]] = []
+        self._added = [(weight, part) for weight, part in parts if isinstance(part, Added)]
+        self._whole = [(weight, part) for weight, part in parts if not isinstance(part, Added | Covered)]
+        self._covered: list[list[tuple[Tensor, Covered]]] = []
         for weight, part in parts:
-            if isinstance(part, Covered) and (not self._covered or part.covers_as(self._covered[0][1])):
-                self._covered.append((weight, part))
-            else:
-                self._whole.append((weight, part))
+            if isinstance(part, Covered):
+                alike = [group for group in self._covered if part.covers_as(group[0][1])]
+                if alike:
+                    alike[0].append((weight, part))
+                else:
+                    self._covered.append([(weight, part)])
 
     def scores(self) -> Tensor:
         """(T, N): the weighted sum of the members' scores."""
-        whole = list(self._whole)
-        if self._covered:
-            total = self._together()
-        else:
-            weight, part = whole.pop()
-            total = part.scores() * weight[:, None]
-        for weight, part in whole:
-            total.addcmul_(part.scores(), weight[:, None])
-        return total
+        out = self._in_place() if self._added or self._covered else torch.zeros(())
+        for weight, part in self._whole:
+            out = torch.addcmul(out, part.scores(), weight[:, None])
+        return out
 
-    def _together(self) -> Tensor:
-        share, first = self._covered[0]
-        total = first.covered() * share[:, None]
-        for weight, part in self._covered[1:]:
-            total.addcmul_(part.covered(), weight[:, None])
-            share = share + weight
-        return spread(first.tensors, total, share)
+    def _in_place(self) -> Tensor:
+        # As (N, T): what concerns an item is then in one piece.
+        total = self._outset()
+        for weight, part in self._added:
+            part.add_to(total, weight)
+        for group in self._covered:
+            total.index_add_(0, group[0][1].tensors["chosen"], _summed(group).T)
+        return total.T.contiguous()
+
+    def _outset(self) -> Tensor:
+        """(N, T): the bases of those that have one, and of those that do not cover an item its popularity."""
+        bases = [(weight, part.base) for weight, part in self._added]
+        for group in self._covered:
+            bases.append((torch.stack([weight for weight, _ in group]).sum(0), group[0][1].others()))
+        weights, levels = zip(*bases, strict=True)
+        return torch.stack(levels).T @ torch.stack(weights)
+
+
+def _summed(group: Sequence[tuple[Tensor, Covered]]) -> Tensor:
+    """(T, M)."""
+    weight, part = group[0]
+    total = part.covered() * weight[:, None]
+    for weight, part in group[1:]:
+        total.addcmul_(part.covered(), weight[:, None])
+    return total
 
 
 def learned(

@@ -195,7 +195,7 @@ class LinearPreference(Covered):
         else:
             touched, slot = torch.unique(self.column, return_inverse=True)
             weight = torch.zeros(len(base), len(touched)).scatter_add_(1, slot, self.weight)
-        return torch.addmm(base, weight, self.tensors["item_item"][touched].float())
+        return torch.addmm(base, weight, self.tensors["item_item"].index_select(0, touched).float())
 
     def contributions(self, items: Tensor) -> Tensor:
         """(T, S, n): grade · B[event, item]; exact."""

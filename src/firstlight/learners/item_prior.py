@@ -85,6 +85,13 @@ class Features:
         sums = self.text @ right[self.terms :]
         return sums + product(self.rows.csr(self.terms), right[: self.terms].contiguous()) if self.terms else sums
 
+    def add_to(self, total: Tensor, right: Tensor) -> None:
+        """Add the product with ``right`` (terms + D, R) to ``total`` (n, R), in place."""
+        if self.terms:
+            total.addmm_(self.rows.csr(self.terms), right[: self.terms].contiguous())
+        if self.text.shape[1]:
+            total.addmm_(self.text, right[self.terms :])
+
     def summed(self, items: Tensor, column: Tensor, weight: Tensor, width: int) -> Tensor:
         """(terms + D, width): Σ weight · row(item), each into its column. items, column, weight: (E,)."""
         place, term, value = self.rows.gather(items)
@@ -100,21 +107,20 @@ def regression(features: Features, targets: Tensor, known: Tensor, reg: float) -
 
     targets: (n, R). known: (n,) bool. reg: above 0, in items.
     """
-    told = known.nonzero()[:, 0]
-    features, targets = features.at(told), targets[told]
+    mask = known.float()[:, None]
     across = features.rows.csr(features.terms).t().to_sparse_csr() if features.terms else None
 
     def back(values: Tensor) -> Tensor:
         dense = features.text.T @ values
         return dense if across is None else torch.cat([product(across, values), dense])
 
-    residual = back(targets)
+    residual = back(mask * targets)
     solution, direction, size = torch.zeros_like(residual), residual, residual.square().sum(0)
     enough = CLOSE**2 * size
     for _ in range(ROUNDS):
         if bool((size <= enough).all()):
             break
-        image = back(features.times(direction)) + reg * direction
+        image = back(mask * features.times(direction)) + reg * direction
         step = size / (direction * image).sum(0).clamp(min=1e-30)
         solution, residual = solution + step * direction, residual - step * image
         before, size = size, residual.square().sum(0)

@@ -21,7 +21,8 @@ from pydantic import Field
 from torch import Tensor
 
 from firstlight.budget import Budget, Progress, silent
-from firstlight.learners.base import Learner, Preference, Prior
+from firstlight.learners.added import Added
+from firstlight.learners.base import Learner, Prior
 from firstlight.learners.pairs import Counts, Twins, counted
 from firstlight.learners.rows import FAINT, Rows, Votes
 from firstlight.learners.transfer import Gain, crossing, facts, grown, pairs, places, put_aside, reached, switches
@@ -146,36 +147,38 @@ class JointItems(Learner):
         return self.prior({**votes.tensors(), **twins.tensors(), **tensors})
 
 
-class JointPreference(Preference):
+class JointPreference(Added):
     """See the formula above; without a support popularity."""
 
     def __init__(self, prior: Prior, support: Support) -> None:
         tensors = prior.tensors
+        super().__init__(tensors["base"], support)
         self.place, self.rest, self.shares = tensors["domain"], tensors["rest"], tensors["shares"]
-        self.twins, self.base = Twins.of(tensors), tensors["base"]
-        self.grades = support.grades * support.mask
-        self.support = support
+        self.twins, self.grades = Twins.of(tensors), support.grades * support.mask
         self.votes = Votes(torch.zeros_like(self.base), Rows.of(tensors), support)
 
-    def scores(self) -> Tensor:
-        """(T, N) float32."""
-        width = self.rest.shape[1]
-        # (T, D, D): how much popularity each domain of the support (second) has a say in each target (third).
-        said = torch.zeros(len(self.support), width, width)
-        rows = torch.arange(len(self.support))[:, None].expand_as(self.grades)
+    def add_to(self, total: Tensor, weight: Tensor) -> None:
+        """See `Added`."""
+        width, people = self.rest.shape[1], len(self.support)
+        # (D, D, T): how much popularity each domain of the support (second) has a say in each target (first).
+        said = torch.zeros(people, width, width)
+        rows = torch.arange(people)[:, None].expand_as(self.grades)
         said.index_put_((rows, self.place[self.support.items]), self._unsaid(self.support.items), accumulate=True)
-        out = self.votes.scores()
-        for target in range(width):
-            inside = (self.place == target).nonzero()[:, 0]
-            out[:, inside] += said[:, :, target] @ self.shares[inside].T
-        return out * self.twins.wanted(self.support, self.place) + self.base
+        said = (said * weight[:, None, None]).permute(2, 1, 0).flatten(0, 1).contiguous()
+        # As one sparse product: of an item, the cells whose target is its own domain.
+        cells = torch.arange(width * width, dtype=torch.int32).view(width, width).index_select(0, self.place)
+        pointers = torch.arange(0, cells.numel() + 1, width, dtype=torch.int32)
+        shares = Rows(pointers, cells.flatten(), self.shares.flatten())
+        out = torch.zeros(len(cells), people).addmm_(shares.csr(width * width), said)
+        self.votes.add_to(out, weight)
+        total.add_(out).addcmul_(out, self.twins.passed_over(self.support, self.place), value=-1)
 
     def contributions(self, items: Tensor) -> Tensor:
         """(T, S, n), exact: grade · scale · P(j | i) · (1 − twin_j)."""
         target, source = self.place[items], self.place[self.support.items]
         rest = self._unsaid(self.support.items).gather(2, target[:, None].expand(-1, self.grades.shape[1], -1))
         usual = self.shares[items[:, None], source[..., None]]
-        wanted = self.twins.wanted(self.support, self.place, items)
+        wanted = self.twins.wanted(self.support, self.place).gather(1, items)
         return (self.votes.contributions(items) + rest * usual) * wanted[:, None]
 
     def _unsaid(self, items: Tensor) -> Tensor:

@@ -56,22 +56,33 @@ class Twins:
         has[rows, support.items[rows, slots]] = True
         return has[:, self.other] & (self.share > HALF) & (self.other != torch.arange(len(self.other)))
 
-    def wanted(self, support: Support, place: Tensor, items: Tensor | None = None) -> Tensor:
-        """(T, N), or (T, n) of the ``items`` (T, n): 1, but 1 − share for the twin of what a person passed over.
+    def wanted(self, support: Support, place: Tensor) -> Tensor:
+        """(T, N): 1, but 1 − share for the twin of what a person passed over. place: (N,) the domain of each item."""
+        return self.passed_over(support, place).neg_().add_(1).T
+
+    def passed_over(self, support: Support, place: Tensor) -> Tensor:
+        """(N, T): 0, but the share for the twin of what a person passed over.
 
         That is: they have events in the twin's domain, though not with the twin, and none in the item's own domain,
-        where they may have met the item under its own id.
+        where they may have met the item under its own id. place: (N,) the domain of each item.
         """
         people, width = len(support), int(place.max()) + 1 if len(place) else 1
-        has = torch.zeros(people, len(place), dtype=torch.bool)
-        met = torch.zeros(people, width, dtype=torch.bool)
-        rows = torch.arange(people)[:, None].expand_as(support.mask)[support.mask]
-        liked = support.items[support.mask]
-        has[rows, liked], met[rows, place[liked]] = True, True
-        asked = torch.arange(len(place)).expand(people, -1) if items is None else items
-        twin = self.other[asked]
-        passed = met.gather(1, place[twin]) & ~has.gather(1, twin) & ~met.gather(1, place[asked])
-        return 1 - self.share[asked] * passed
+        rows, slots = support.mask.nonzero(as_tuple=True)
+        liked = support.items[rows, slots]
+        met = torch.zeros(width, people)
+        met[place[liked], rows] = 1.0
+        # Of each pair of domains, the twin's and the item's own: only the one has been met.
+        abroad = (met[:, None] * (1 - met)).flatten(0, 1)
+        passed = abroad.index_select(0, place.index_select(0, self.other) * width + place).mul_(self.share[:, None])
+        # Who has an event with the twin has not passed it over.
+        items, number = torch.unique(liked, return_inverse=True)
+        lacks = torch.ones(len(items), people)
+        lacks[number, rows] = 0.0
+        numbers = torch.full((len(place),), -1).index_copy_(0, items, torch.arange(len(items)))
+        number = numbers.index_select(0, self.other)
+        twins = (number >= 0).nonzero()[:, 0]
+        missed = lacks.index_select(0, number[twins]).mul_(passed.index_select(0, twins))
+        return passed.index_copy_(0, twins, missed)
 
 
 @dataclass(frozen=True)

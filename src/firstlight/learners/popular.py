@@ -1,11 +1,11 @@
 """Popularity: what most people like. The floor that everything else has to beat."""
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 from torch import Tensor
 
 from firstlight.budget import Budget, Progress, silent
+from firstlight.learners.added import Added
 from firstlight.learners.base import Learner, Preference, Prior
 from firstlight.tasks import Corpus, Support
 
@@ -20,12 +20,12 @@ class Popular(Learner):
         return self.prior({"counts": corpus.tasks.item_counts(corpus.n_items)})
 
     def adapt(self, prior: Prior, support: Support) -> Preference:
-        return _Same(prior.tensors, len(support))
+        return _Same(prior.tensors["counts"], support)
 
 
-class _Same(Preference):
-    def __init__(self, tensors: Mapping[str, Tensor], tasks: int) -> None:
-        self.counts, self.tasks = tensors["counts"], tasks
+class _Same(Added):
+    def add_to(self, total: Tensor, weight: Tensor) -> None:
+        """Nothing: whoever asks, it is the base."""
 
     def scores(self) -> Tensor:
-        return self.counts.repeat(self.tasks, 1)
+        return self.base.repeat(len(self.support), 1)
