@@ -52,7 +52,20 @@ class Server:
     def of(cls, model: Path, store: str, *options: str, log: Path | None = None) -> Self:
         """``firstlight serve`` on a port that is free."""
         port = free_port()
-        command = [*FIRSTLIGHT, "serve", str(model), "--store", store, "--host", HOST, "--port", str(port), *options]
+        command = [
+            *FIRSTLIGHT,
+            "serve",
+            str(model),
+            "--store",
+            store,
+            "--host",
+            HOST,
+            "--port",
+            str(port),
+            "--log",
+            "quiet",
+            *options,
+        ]
         return cls(command, port, log=log)
 
     def __enter__(self) -> Self:

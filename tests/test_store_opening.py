@@ -201,7 +201,7 @@ def test_a_lock_that_is_held_for_long_is_given_up(monkeypatch: pytest.MonkeyPatc
 
     address = fresh("postgresql")
     Store.open(address).close()
-    store = Store.open(address.replace("-c%20search", "-c%20statement_timeout%3D100%20-c%20search"))
+    store = Store.open(address.replace("-c%20search", "-c%20statement_timeout%3D500%20-c%20search"))
     with psycopg.connect(address.replace("+psycopg", "")) as other:
         other.execute("LOCK TABLE events")
         for call in (lambda: store.add_events([event("1")]), lambda: store.known(["ann"])):

@@ -38,7 +38,8 @@ def top(
     clear = None if support is None or eligible is not None else _clear(scores, n, support)
     if clear is not None:
         return _in_order(*clear, keys, seed)
-    allowed = scores.clone(memory_format=torch.contiguous_format)
+    untouched = eligible is None and support is None
+    allowed = scores if untouched else scores.clone(memory_format=torch.contiguous_format)
     if eligible is not None:
         allowed[:, ~eligible] = -torch.inf
     if support is not None:

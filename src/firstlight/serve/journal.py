@@ -10,6 +10,8 @@ from firstlight.store import Impression
 
 LOG = logging.getLogger(__name__)
 Write = Callable[[Sequence[Impression]], None]
+PAUSE = 0.1
+"""Seconds between writings: to write every list as it comes would cost those who answer more than the lists do."""
 
 
 class Journal:
@@ -21,11 +23,11 @@ class Journal:
     """
 
     def __init__(
-        self, write: Write, lost: Callable[[int], None] = lambda lists: None, room: int = 10_000, most: int = 250
+        self, write: Write, lost: Callable[[int], None] = lambda lists: None, room: int = 10_000, most: int = 1_000
     ) -> None:
         self._write, self._lost, self._room, self._most = write, lost, room, most
         self._queue: deque[Impression] = deque()
-        self._changed = threading.Condition()
+        self._changed, self._closing = threading.Condition(), threading.Event()
         self._open = True
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
@@ -48,6 +50,7 @@ class Journal:
         """Write what waits, then stop."""
         with self._changed:
             self._open = False
+            self._closing.set()
             self._changed.notify()
         self._thread.join()
 
@@ -59,6 +62,7 @@ class Journal:
                 self._drop(len(lists), str(error))
             except Exception as error:  # the thread must live on, whatever the database does
                 self._drop(len(lists), f"{type(error).__name__}: {error}")
+            self._closing.wait(PAUSE)
 
     def _next(self) -> list[Impression]:
         """The next lists, when there are any; nothing when all is done."""
