@@ -17,6 +17,7 @@ from firstlight.learners.across import (
     learned_across,
     leave_one_out,
     matched,
+    surely_harmed,
     young,
 )
 from firstlight.learners.base import Learner, Preference
@@ -115,6 +116,13 @@ def test_an_uncertain_gain_is_drawn_to_that_of_the_other_domains() -> None:
     assert expected({**sure, 4: noisy - noisy.mean() - 0.01})[4] > 0.02
     assert expected({**sure, 4: -0.2 + 0.1 * torch.randn(400, generator=chance)})[4] < -0.1
     assert expected({0: -0.1 + 0.1 * torch.randn(50, generator=chance)})[0] < -0.05
+
+
+def test_harm_is_sure_where_chance_alone_does_not_explain_it() -> None:
+    noise = torch.randn(400, generator=torch.Generator().manual_seed(0))
+    assert surely_harmed(noise - noise.mean() - 0.2)
+    assert not surely_harmed(noise - noise.mean() - 0.05)
+    assert not surely_harmed(torch.zeros(30))
 
 
 def test_only_the_order_within_a_group_is_new() -> None:

@@ -6,9 +6,9 @@ the usual scores, that of joint items, which were made for it, and popularity. A
 over popularity is highest, by the gain there and, as far as that is uncertain, by the mean gain over domains; where
 neither has any it keeps to popularity and is named.
 
-A domain with fewer likes than items is young. What has been trained knows next to nothing of its items, and its first
-likes are what counts: the usual order is not tried, and joint items, which are popularity where they know nothing else,
-have it where too few people can play.
+A domain with fewer likes than items is young. What has been trained knows next to nothing of its items, its first likes
+are what counts, and so few people know it that to play tells next to nothing as well: joint items, which are popularity
+where they know nothing else, have it unless they surely harm.
 """
 
 from collections.abc import Mapping
@@ -27,6 +27,7 @@ from firstlight.tasks import Corpus, Support, TaskBatch, TaskSet
 
 EPISODES = 900
 LEAST, ENOUGH = 20, 200
+SURE = 1.96
 USUAL, JOINT, POPULAR = "usual", "joint", "popular"
 ORDERS = (USUAL, JOINT, POPULAR)
 
@@ -114,17 +115,21 @@ def learned_across(
         return None
     found = {domain: listed(members, priors, batch, domains == domain, twins) for domain, batch in episodes}
     reached = {domain: {name: _reached(part, name) for name in ORDERS} for domain, part in found.items()}
-    gains = {
-        name: expected({domain: part[name] - part[POPULAR] for domain, part in reached.items()})
-        for name in (USUAL, JOINT)
-    }
+    gains = {name: {domain: part[name] - part[POPULAR] for domain, part in reached.items()} for name in (USUAL, JOINT)}
+    hoped = {name: expected(part) for name, part in gains.items()}
     order = torch.zeros(int(domains.max()) + 1, dtype=torch.int64)
-    for domain in reached:
-        said = {POPULAR: 0.0, JOINT: gains[JOINT][domain]}
-        said |= {} if domain in fresh else {USUAL: gains[USUAL][domain]}
+    for domain in reached.keys() - fresh:
+        said = {POPULAR: 0.0, **{name: values[domain] for name, values in hoped.items()}}
         order[domain] = ORDERS.index(max(said, key=lambda name: said[name]))
-    order[sorted(fresh - reached.keys())] = ORDERS.index(JOINT)
+    for domain in fresh:
+        harmed = domain in reached and surely_harmed(gains[JOINT][domain])
+        order[domain] = ORDERS.index(POPULAR if harmed else JOINT)
     return Across(domains, order, len(domains))
+
+
+def surely_harmed(gain: Tensor) -> bool:
+    """Whether the mean of the gains (T,) is below 0 by more than chance."""
+    return bool(gain.mean() < -SURE * gain.std() / len(gain) ** 0.5)
 
 
 def young(counts: Tensor, domains: Tensor) -> set[int]:
