@@ -2,9 +2,9 @@
 
 People of validation play it: of one domain after another their events are hidden, and what they liked there is to be
 found among the items of the domain by their events elsewhere (leave one domain out). Three orders are tried: that of
-the usual scores, that of joint items, which were made for it, and popularity. A domain has the order whose gain
-over popularity is highest, by the gain there and, as far as that is uncertain, by the mean gain over domains; where
-neither has any it keeps to popularity and is named.
+the usual scores, that of joint items, which were made for it, and popularity. The better of the first two over all
+domains is taken; a domain in which it does not beat popularity, by the gain there and, as far as that is uncertain, by
+the mean gain over domains, keeps to popularity and is named.
 
 A domain with fewer likes than items is young. What has been trained knows next to nothing of its items, its first likes
 are what counts, and so few people know it that to play tells next to nothing as well: joint items, which are popularity
@@ -116,11 +116,13 @@ def learned_across(
     found = {domain: listed(members, priors, batch, domains == domain, twins) for domain, batch in episodes}
     reached = {domain: {name: _reached(part, name) for name in ORDERS} for domain, part in found.items()}
     gains = {name: {domain: part[name] - part[POPULAR] for domain, part in reached.items()} for name in (USUAL, JOINT)}
-    hoped = {name: expected(part) for name, part in gains.items()}
     order = torch.zeros(int(domains.max()) + 1, dtype=torch.int64)
-    for domain in reached.keys() - fresh:
-        said = {POPULAR: 0.0, **{name: values[domain] for name, values in hoped.items()}}
-        order[domain] = ORDERS.index(max(said, key=lambda name: said[name]))
+    if settled := sorted(reached.keys() - fresh):
+        means = {name: torch.cat([part[domain] for domain in settled]).mean() for name, part in gains.items()}
+        best = JOINT if means[JOINT] > means[USUAL] else USUAL
+        order.fill_(ORDERS.index(best))
+        hoped = expected({domain: gains[best][domain] for domain in settled})
+        order[[domain for domain in settled if hoped[domain] <= 0]] = ORDERS.index(POPULAR)
     for domain in fresh:
         harmed = domain in reached and surely_harmed(gains[JOINT][domain])
         order[domain] = ORDERS.index(POPULAR if harmed else JOINT)
