@@ -8,7 +8,7 @@ import pytest
 from shops import NOON
 
 from firstlight.errors import StoreError
-from firstlight.serve.journal import Journal
+from firstlight.serve.journal import TRIES, Journal
 from firstlight.store import Impression
 
 
@@ -72,11 +72,25 @@ def test_what_there_is_no_room_for_is_counted_and_said(caplog: pytest.LogCapture
     assert caplog.messages == ["1 lists that were shown were not written down: 3 are waiting already"] * 2
 
 
+def test_a_store_that_is_away_for_a_moment_is_asked_again() -> None:
+    faults = [StoreError("The database is away.")] * (TRIES - 1)
+
+    def fail() -> None:
+        if faults:
+            raise faults.pop()
+
+    written, lost = Written(fail), list[int]()
+    journal = Journal(written, lost.append, patience=0.01)
+    journal.add(row(0))
+    journal.close()
+    assert written.numbers() == [0] and lost == []
+
+
 @pytest.mark.parametrize("error", [StoreError("The database is away."), RuntimeError("The database is away.")])
 def test_what_the_store_refuses_is_counted_and_the_journal_goes_on(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    faults: list[Exception] = [error]
+    faults: list[Exception] = [error] * (TRIES if isinstance(error, StoreError) else 1)
 
     def fail() -> None:
         if faults:
@@ -88,7 +102,7 @@ def test_what_the_store_refuses_is_counted_and_the_journal_goes_on(
         lost.append(lists)
         told.set()
 
-    journal = Journal(written, lose)
+    journal = Journal(written, lose, patience=0.01)
     journal.add(row(0))
     assert told.wait(10)
     journal.add(row(2))

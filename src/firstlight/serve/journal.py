@@ -10,6 +10,8 @@ from firstlight.store import Impression
 
 LOG = logging.getLogger(__name__)
 Write = Callable[[Sequence[Impression]], None]
+TRIES = 5
+"""How often a store is asked to write the same lists."""
 PAUSE = 0.1
 """Seconds between writings: to write every list as it comes would cost those who answer more than the lists do."""
 
@@ -17,15 +19,20 @@ PAUSE = 0.1
 class Journal:
     """Writes down, in a thread of its own, which lists were shown.
 
-    write: keeps some lists for good, such as ``Store.add_impressions``; StoreError where it cannot. lost: called with
-    the number of lists that are dropped, because too many wait or because writing fails; the log says why. room: at
-    most so many wait. most: lists in one writing.
+    write: keeps some lists for good, such as ``Store.add_impressions``; StoreError where it cannot now. lost: called
+    with the number of lists that are dropped, because too many wait or because writing fails; the log says why. room:
+    at most so many wait. most: lists in one writing. patience: seconds until a store that failed is asked again.
     """
 
     def __init__(
-        self, write: Write, lost: Callable[[int], None] = lambda lists: None, room: int = 10_000, most: int = 1_000
+        self,
+        write: Write,
+        lost: Callable[[int], None] = lambda lists: None,
+        room: int = 10_000,
+        most: int = 1_000,
+        patience: float = 2.0,
     ) -> None:
-        self._write, self._lost, self._room, self._most = write, lost, room, most
+        self._write, self._lost, self._room, self._most, self._patience = write, lost, room, most, patience
         self._queue: deque[Impression] = deque()
         self._changed, self._closing = threading.Condition(), threading.Event()
         self._open = True
@@ -56,13 +63,23 @@ class Journal:
 
     def _run(self) -> None:
         while lists := self._next():
+            if why := self._fault(lists):
+                self._drop(len(lists), why)
+            self._closing.wait(PAUSE)
+
+    def _fault(self, lists: Sequence[Impression]) -> str | None:
+        """Why the lists cannot be written; None where they are. A store that is away or held is asked again."""
+        why = None
+        for _ in range(TRIES):
             try:
                 self._write(lists)
+                return None
             except StoreError as error:
-                self._drop(len(lists), str(error))
+                why = str(error)
             except Exception as error:  # the thread must live on, whatever the database does
-                self._drop(len(lists), f"{type(error).__name__}: {error}")
-            self._closing.wait(PAUSE)
+                return f"{type(error).__name__}: {error}"
+            self._closing.wait(self._patience)
+        return why
 
     def _next(self) -> list[Impression]:
         """The next lists, when there are any; nothing when all is done."""
