@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from firstlight.serve import logs, problems
+from firstlight.serve import logs, memory, problems
 from firstlight.serve.calls import Route, install
 from firstlight.serve.metrics import Metrics
 from firstlight.serve.replies import (
@@ -88,6 +88,7 @@ def create(settings: ServeSettings) -> FastAPI:
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         logs.install(quiet)
+        memory.keep_freed()
         if settings.threads is not None:
             import torch
 
