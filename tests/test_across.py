@@ -78,6 +78,12 @@ def test_an_episode_hides_what_somebody_likes_in_one_domain() -> None:
         assert int(batch.query_mask.sum()) == 300
 
 
+def test_a_domain_without_a_like_keeps_what_the_catalogue_says() -> None:
+    corpus = two_shops(tied=True)
+    more = replace(corpus, n_items=2 * BOOKS + 5, domains=torch.cat([DOMAINS, torch.full((5,), 2)]))
+    assert across(more).order.tolist() == [ORDERS.index(JOINT), ORDERS.index(JOINT), ORDERS.index(USUAL)]
+
+
 def test_too_few_people_of_two_domains_teach_nothing() -> None:
     corpus = two_shops(tied=True, people=19)
     assert leave_one_out(corpus.tasks.likes(), DOMAINS, 0) == []

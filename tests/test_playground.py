@@ -16,7 +16,7 @@ pictures = pytest.fixture(scope="module")(pages.pictures)
 
 
 def test_a_port_that_is_taken_is_said_before_the_work(served: str) -> None:
-    assert f"Port {urlsplit(served).port} cannot be used" in refused(
+    assert f":{urlsplit(served).port} cannot be listened on" in refused(
         "quickstart", "--serve", "--port", urlsplit(served).port
     )
 

@@ -22,6 +22,7 @@ import polars as pl
 
 from firstlight.errors import FirstlightError
 from firstlight.manifest import MANIFEST, read_manifest
+from firstlight.serve.settings import LOOPBACK
 
 OLDEST_PYTHON = (3, 11)
 SHIPPED = ("serve", "postgres")
@@ -34,8 +35,6 @@ REQUIREMENT = re.compile(
     r"(?P<name>[\w.-]+)(?:\[[^]]*\])?(?:>=(?P<least>[\d.]+))?(?:\s*;.*extra == ['\"](?P<extra>\w+))?"
 )
 CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
-
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 State = Literal["ok", "note", "wrong"]
 

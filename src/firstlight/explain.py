@@ -114,19 +114,19 @@ def contributions(learner: Learner, prior: Prior, support: Support, items: Tenso
     if not support.mask.any():
         return parts, False
     scores = preference.scores()
-    unit, level = scores.std(1, keepdim=True), _standard(scores).gather(1, items)
+    unit, level = scores.std(1, correction=0, keepdim=True), standard(scores).gather(1, items)
     rows, columns = support.mask.nonzero(as_tuple=True)
     for some in torch.split(torch.arange(len(rows)), chunk_size(scores.shape[1])):
         owner = rows[some]
-        less = _standard(learner.adapt(prior, _without(support.rows(owner), columns[some])).scores())
+        less = standard(learner.adapt(prior, _without(support.rows(owner), columns[some])).scores())
         parts[owner, columns[some]] = unit[owner] * (level[owner] - less.gather(1, items[owner]))
     return parts, False
 
 
-def _standard(scores: Tensor) -> Tensor:
-    """Each row with mean 0 and deviation 1; a row of equal scores is 0."""
-    centred = scores - scores.mean(1, keepdim=True)
-    return centred / scores.std(1, keepdim=True).clamp(min=1e-12)
+def standard(scores: Tensor) -> Tensor:
+    """(..., N): each row with mean 0 and deviation 1; a row of equal scores is 0."""
+    centred = scores - scores.mean(-1, keepdim=True)
+    return centred / scores.std(-1, correction=0, keepdim=True).clamp(min=1e-12)
 
 
 def _without(support: Support, columns: Tensor) -> Support:

@@ -1,6 +1,5 @@
 """``firstlight quickstart``: the whole path on simulated data, and if wanted a server to try it with."""
 
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -11,6 +10,7 @@ from typing import Annotated
 import typer
 
 from firstlight.cli.options import Seed, Threads, use_threads
+from firstlight.cli.serve import free
 from firstlight.errors import SettingsError
 
 HOST = "127.0.0.1"
@@ -51,12 +51,7 @@ def _check(port: int) -> None:
         import_module("firstlight.serve.app")
     except ModuleNotFoundError as error:
         raise SettingsError(f"Serving needs the package {error.name}: pip install 'firstlight[serve]'.") from error
-    with socket.socket() as tried:
-        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            tried.bind((HOST, port))
-        except OSError as error:
-            raise SettingsError(f"Port {port} cannot be used ({error.strerror}): give another with --port.") from error
+    free(HOST, port)
 
 
 @contextmanager

@@ -56,7 +56,7 @@ def serve(
         models=models.resolve(),
         store=store,
         host=host,
-        port=_free(host, port),
+        port=free(host, port),
         report=None if report is None else report.resolve(),
         threads=threads or _share(workers),
         log=log or ("quiet" if sys.stderr.isatty() else "json"),
@@ -83,7 +83,7 @@ def _check(settings: "ServeSettings") -> None:
         found.close()
 
 
-def _free(host: str, port: int) -> int:
+def free(host: str, port: int) -> int:
     """The port, or one that is free for 0; said before the work if it is taken."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]

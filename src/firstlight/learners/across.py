@@ -105,7 +105,7 @@ def learned_across(
     twins: Twins,
     seed: int,
 ) -> Across | None:
-    """From the people ``tasks`` of validation; None where too few of them know several domains.
+    """From the people ``tasks`` of validation; None where too few of them know several domains and none is young.
 
     members, priors: of each of `ORDERS`. domains: (N,) of all items. twins: of what somebody has are no finds.
     """
@@ -120,7 +120,8 @@ def learned_across(
     if settled := sorted(reached.keys() - fresh):
         means = {name: torch.cat([part[domain] for domain in settled]).mean() for name, part in gains.items()}
         best = JOINT if means[JOINT] > means[USUAL] else USUAL
-        order.fill_(ORDERS.index(best))
+        liked, _ = per_domain(priors[POPULAR].tensors["counts"], domains)
+        order[liked > 0] = ORDERS.index(best)  # where nothing is liked the catalogue alone speaks, by the usual order
         hoped = expected({domain: gains[best][domain] for domain in settled})
         order[[domain for domain in settled if hoped[domain] <= 0]] = ORDERS.index(POPULAR)
     for domain in fresh:
@@ -136,10 +137,15 @@ def surely_harmed(gain: Tensor) -> bool:
 
 def young(counts: Tensor, domains: Tensor) -> set[int]:
     """The domains that have likes, but fewer than items. counts, domains: (N,)."""
+    likes, items = per_domain(counts, domains)
+    return set(((likes > 0) & (likes < items)).nonzero()[:, 0].tolist())
+
+
+def per_domain(counts: Tensor, domains: Tensor) -> tuple[Tensor, Tensor]:
+    """(D,) how many likes each domain has, and (D,) how many items. counts, domains: (N,)."""
     known = domains >= 0
     items = torch.bincount(domains[known])
-    likes = torch.zeros(len(items)).index_add_(0, domains[known], counts[known])
-    return set(((likes > 0) & (likes < items)).nonzero()[:, 0].tolist())
+    return torch.zeros(len(items)).index_add_(0, domains[known], counts[known]), items
 
 
 def leave_one_out(likes: TaskSet, domains: Tensor, seed: int) -> list[tuple[int, TaskBatch]]:

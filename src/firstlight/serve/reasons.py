@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from firstlight.explain import contributions
+from firstlight.explain import contributions, standard
 from firstlight.serve.asking import Reason, Strategy
 from firstlight.serve.served import Served
 from firstlight.serve.strategies import preferred
@@ -62,11 +62,7 @@ def _of_profile(served: Served, strategy: Strategy, support: Support, scores: Te
     if strategy != "adapted" or not support.profile.any():
         return torch.zeros(len(scores))
     less = preferred(served, strategy, support.without_profile()).scores()[0]
-    return scores - less if exact else scores.std() * (_standard(scores) - _standard(less))
-
-
-def _standard(scores: Tensor) -> Tensor:
-    return (scores - scores.mean()) / scores.std().clamp(min=1e-12)
+    return scores - less if exact else scores.std(correction=0) * (standard(scores) - standard(less))
 
 
 def _told(

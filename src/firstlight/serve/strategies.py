@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -114,7 +115,9 @@ def _item_knn(served: Served, support: Support) -> Preference:
 
 
 def _category_popular(served: Served, support: Support) -> Preference:
-    return CategoryPopular(torch.from_numpy(served.liked), torch.from_numpy(served.category.codes).long(), support)
+    # A table's own memory cannot be written to, which PyTorch warns of: the codes are copied.
+    category = torch.from_numpy(served.category.codes.astype(np.int64))
+    return CategoryPopular(torch.from_numpy(served.liked), category, support)
 
 
 def _popular(served: Served, support: Support) -> Preference:
