@@ -6,13 +6,17 @@ import torch
 from conformance import support, tiny
 from torch import Tensor
 
+from firstlight.explain import standard
 from firstlight.learners.across import (
     JOINT,
     ORDERS,
     POPULAR,
+    TOGETHER,
     USUAL,
+    VOTES,
     Across,
     AcrossPreference,
+    agreed,
     expected,
     learned_across,
     leave_one_out,
@@ -21,6 +25,7 @@ from firstlight.learners.across import (
     young,
 )
 from firstlight.learners.base import Learner, Preference
+from firstlight.learners.item_knn import ItemKnn
 from firstlight.learners.joint_items import JointItems
 from firstlight.learners.pairs import Twins
 from firstlight.learners.popular import Popular
@@ -31,6 +36,7 @@ DOMAINS = (torch.arange(2 * BOOKS) >= BOOKS).long()
 MEMBERS: dict[str, Learner] = {
     USUAL: Popular(),
     JOINT: JointItems(cross=1.0, guard=False),
+    VOTES: ItemKnn(),
     POPULAR: Popular(),
 }
 
@@ -98,7 +104,7 @@ def test_the_first_likes_of_a_young_domain_count_for_more_than_what_was_trained(
     counts = shop.tasks.item_counts(shop.n_items)
     assert young(counts, DOMAINS) == {1}
     assert young(counts * (DOMAINS == 0), DOMAINS) == set()  # without a like only the catalogue speaks
-    assert across(shop).order.tolist() == [ORDERS.index(USUAL), ORDERS.index(JOINT)]
+    assert across(shop).order.tolist() == [ORDERS.index(USUAL), ORDERS.index(TOGETHER)]
 
 
 def test_what_is_liked_elsewhere_counts_where_it_tells_something() -> None:
@@ -150,8 +156,32 @@ def test_it_speaks_only_of_domains_in_which_a_person_has_no_event() -> None:
     assert new.tolist() == [[False, True], [False, False], [True, True], [False, False]]
     usual, other = torch.tensor([[5.0, 4, 3, 2, 1]]).repeat(4, 1), torch.tensor([[1.0, 2, 3, 4, 5]]).repeat(2, 1)
     rows = new.any(1).nonzero()[:, 0]
-    found = AcrossPreference(Given(usual), Given(other), Given(usual[rows]), rule, new, rows).scores()
+    found = AcrossPreference(Given(usual), {JOINT: Given(other)}, rule, new, rows).scores()
     assert found.tolist() == [[5, 4, 2, 3, 1], [5, 4, 3, 2, 1], [4, 5, 2, 3, 1], [5, 4, 3, 2, 1]]
+
+
+def test_in_a_young_domain_joint_items_votes_and_popularity_count_alike() -> None:
+    chance = torch.Generator().manual_seed(0)
+    scores = {name: 10**number * torch.randn(2, 12, generator=chance) for number, name in enumerate(ORDERS[1:])}
+    voices = {JOINT: scores[JOINT], VOTES: scores[TOGETHER], POPULAR: scores[POPULAR]}
+    domains, inside = torch.arange(12) // 4, torch.arange(4, 8)
+    rule = Across(domains, torch.tensor([0, 3, 1]), 12)
+    assert rule.voices == {JOINT, VOTES, POPULAR}
+    new, usual = torch.tensor([[False, True, True]]).repeat(2, 1), torch.randn(2, 12, generator=chance)
+    given = {name: Given(values) for name, values in voices.items()}
+    found = AcrossPreference(Given(usual), given, rule, new, torch.arange(2)).scores()
+    wanted = sum(standard(values[:, inside]) for values in voices.values())
+    assert isinstance(wanted, Tensor)
+    torch.testing.assert_close(standard(found[:, inside]), standard(wanted))
+    torch.testing.assert_close(found[:, :4], usual[:, :4])
+    assert torch.equal(found[:, 8:].argsort(1), voices[JOINT][:, 8:].argsort(1))
+    together = agreed(list(voices.values()), domains, 12)[:, inside]
+    torch.testing.assert_close(together, wanted / 3)
+
+
+def test_nobody_speaks_who_is_not_asked() -> None:
+    assert Across(DOMAINS, torch.tensor([0, 2]), 2 * BOOKS).voices == {POPULAR}
+    assert Across(DOMAINS, torch.tensor([0, 0]), 2 * BOOKS).voices == set()
 
 
 def test_a_domain_with_the_usual_order_is_left_alone() -> None:

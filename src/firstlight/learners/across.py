@@ -7,11 +7,12 @@ domains is taken; a domain in which it does not beat popularity, by the gain the
 the mean gain over domains, keeps to popularity and is named.
 
 A domain with fewer likes than items is young. What has been trained knows next to nothing of its items, its first likes
-are what counts, and so few people know it that to play tells next to nothing as well: joint items, which are popularity
-where they know nothing else, have it unless they surely harm.
+are what counts, and so few people know it that to play tells next to nothing as well. Whether votes or popularity say
+more of it differs from shop to shop, so that joint items, item-kNN and popularity have it together, each as much as the
+others, unless they surely harm.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -28,8 +29,11 @@ from firstlight.tasks import Corpus, Support, TaskBatch, TaskSet
 EPISODES = 900
 LEAST, ENOUGH = 20, 200
 SURE = 1.96
-USUAL, JOINT, POPULAR = "usual", "joint", "popular"
-ORDERS = (USUAL, JOINT, POPULAR)
+USUAL, JOINT, POPULAR, TOGETHER = "usual", "joint", "popular", "together"
+ORDERS = (USUAL, JOINT, POPULAR, TOGETHER)
+VOTES = "votes"
+SEVERAL = (JOINT, VOTES, POPULAR)
+"""Who speaks in a young domain."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,12 @@ class Across:
         """The domains that keep to popularity."""
         return [int(domain) for domain in (self.order == ORDERS.index(POPULAR)).nonzero()[:, 0]]
 
+    @property
+    def voices(self) -> set[str]:
+        """Which of `SEVERAL` speak in any domain."""
+        used = {ORDERS[number] for number in self.order.tolist()} - {USUAL}
+        return set(SEVERAL) if TOGETHER in used else used
+
     def new(self, support: Support) -> Tensor:
         """(T, D) bool: domains that are new to somebody who likes something, and have another order than the usual."""
         here = torch.zeros(len(support), len(self.order) + 1)
@@ -60,24 +70,33 @@ class Across:
 class AcrossPreference(Preference):
     """The scores of ``usual``, but in domains that are new to a person another order.
 
-    new: (T, D), of `Across.new`. rows: (R,) int64, the people to whom any is new; joint, popular: of these alone.
+    new: (T, D), of `Across.new`. rows: (R,) int64, the people to whom any is new. voices: what each of
+    `Across.voices` says of these alone.
     """
 
     def __init__(
-        self, usual: Preference, joint: Preference, popular: Preference, across: Across, new: Tensor, rows: Tensor
+        self, usual: Preference, voices: Mapping[str, Preference], across: Across, new: Tensor, rows: Tensor
     ) -> None:
-        self.usual, self.joint, self.popular, self.known, self.rows = usual, joint, popular, across.known, rows
+        self.usual, self.voices, self.across, self.rows = usual, voices, across, rows
         self.group, self.new = across.domains + 1, pad(new[rows], (1, 0))
-        self.is_joint = pad(across.order == ORDERS.index(JOINT), (1, 0)).float().index_select(0, self.group)
 
     def scores(self) -> Tensor:
         """(T, N)."""
         everybody = self.usual.scores()
         usual = everybody[self.rows]
-        # Products with 0 and 1: many times as fast as a choice by a row or a column of bools.
-        there = torch.addcmul(self.joint.scores() * self.is_joint, self.popular.scores(), 1 - self.is_joint)
-        there = matched(there, usual, self.group, self.known)
+        there = matched(self._elsewhere(torch.zeros_like(usual)), usual, self.group, self.across.known)
         return everybody.index_copy(0, self.rows, usual.lerp(there, self.new.float().index_select(1, self.group)))
+
+    def _elsewhere(self, total: Tensor) -> Tensor:
+        """(R, N): of each item the score by the order that its domain has for those to whom it is new."""
+        said = {name: voice.scores() for name, voice in self.voices.items()}
+        if bool((self.across.order == ORDERS.index(TOGETHER)).any()):
+            said[TOGETHER] = agreed(list(said.values()), self.group, self.across.known)
+        for name in said.keys() & set(ORDERS):
+            # A product with 0 and 1: many times as fast as a choice by a row of bools.
+            here = pad(self.across.order == ORDERS.index(name), (1, 0)).float().index_select(0, self.group)
+            total.addcmul_(said[name], here)
+        return total
 
 
 def also_between(people: People, corpus: Corpus, seed: int) -> tuple[People, Tensor]:
@@ -107,26 +126,27 @@ def learned_across(
 ) -> Across | None:
     """From the people ``tasks`` of validation; None where too few of them know several domains and none is young.
 
-    members, priors: of each of `ORDERS`. domains: (N,) of all items. twins: of what somebody has are no finds.
+    members, priors: of the usual order and of each of `SEVERAL`. domains: (N,) of all items. twins: of what somebody
+    has are no finds.
     """
     episodes = leave_one_out(tasks.likes(), domains, seed)
     fresh = young(priors[POPULAR].tensors["counts"], domains)
     if not episodes and not fresh:
         return None
     found = {domain: listed(members, priors, batch, domains == domain, twins) for domain, batch in episodes}
-    reached = {domain: {name: _reached(part, name) for name in ORDERS} for domain, part in found.items()}
-    gains = {name: {domain: part[name] - part[POPULAR] for domain, part in reached.items()} for name in (USUAL, JOINT)}
+    reached = {domain: _reached(part) for domain, part in found.items()}
+    gains = {name: {domain: part[name] - part[POPULAR] for domain, part in reached.items()} for name in ORDERS}
     order = torch.zeros(int(domains.max()) + 1, dtype=torch.int64)
     if settled := sorted(reached.keys() - fresh):
-        means = {name: torch.cat([part[domain] for domain in settled]).mean() for name, part in gains.items()}
-        best = JOINT if means[JOINT] > means[USUAL] else USUAL
+        means = {name: torch.cat([gains[name][domain] for domain in settled]).mean() for name in (USUAL, JOINT)}
+        best = max(means, key=lambda name: float(means[name]))
         liked, _ = per_domain(priors[POPULAR].tensors["counts"], domains)
         order[liked > 0] = ORDERS.index(best)  # where nothing is liked the catalogue alone speaks, by the usual order
         hoped = expected({domain: gains[best][domain] for domain in settled})
         order[[domain for domain in settled if hoped[domain] <= 0]] = ORDERS.index(POPULAR)
     for domain in fresh:
-        harmed = domain in reached and surely_harmed(gains[JOINT][domain])
-        order[domain] = ORDERS.index(POPULAR if harmed else JOINT)
+        harmed = domain in reached and surely_harmed(gains[TOGETHER][domain])
+        order[domain] = ORDERS.index(POPULAR if harmed else TOGETHER)
     return Across(domains, order, len(domains))
 
 
@@ -191,12 +211,29 @@ def matched(new: Tensor, usual: Tensor, group: Tensor, known: int) -> Tensor:
     group: (N,) int64 from 0 up. known: of so many items, the first, the moments are. A list across groups keeps its
     balance, and only the order within them is new.
     """
-    count = torch.bincount(group[:known], minlength=int(group.max()) + 1).clamp(min=1)
-    # By matrix products: many times as fast as adding up by index.
-    share = torch.zeros(known, len(count), dtype=new.dtype).scatter_(1, group[:known, None], 1.0) / count
+    share = _shares(group, known)  # by matrix products: many times as fast as adding up by index
     (centred, deviation, _), (_, width, wanted) = (_moments(part, group, share) for part in (new, usual))
     stretch = width / deviation.clamp(min=1e-12)
     return centred.mul_(stretch.index_select(1, group)).add_(wanted.index_select(1, group))
+
+
+def agreed(said: Sequence[Tensor], group: Tensor, known: int) -> Tensor:
+    """(T, N): the mean of scores (T, N) of several, each moved and stretched to mean 0 and deviation 1 in each group.
+
+    group, known: as for `matched`.
+    """
+    share = _shares(group, known)
+    standard = []
+    for scores in said:
+        centred, deviation, _ = _moments(scores, group, share)
+        standard.append(centred.div_(deviation.clamp(min=1e-12).index_select(1, group)))
+    return torch.stack(standard).mean(0)
+
+
+def _shares(group: Tensor, known: int) -> Tensor:
+    """(known, G): of each item 1 / the items of its group, in the column of its group."""
+    count = torch.bincount(group[:known], minlength=int(group.max()) + 1).clamp(min=1)
+    return torch.zeros(known, len(count)).scatter_(1, group[:known, None], 1.0) / count
 
 
 def _moments(scores: Tensor, group: Tensor, share: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -229,6 +266,7 @@ def listed(
     return shortlist(scores, TaskBatch(support.without_events(), place[batch.query] * asked, asked))
 
 
-def _reached(part: Shortlist, name: str) -> Tensor:
-    """(T,) NDCG@10."""
-    return ndcg(part.scores[name], part.relevant, part.ideal)
+def _reached(part: Shortlist) -> dict[str, Tensor]:
+    """(T,) NDCG@10 of each order; all scores of a shortlist are of one scale."""
+    said = {**part.scores, TOGETHER: torch.stack([part.scores[name] for name in SEVERAL]).sum(0)}
+    return {name: ndcg(said[name], part.relevant, part.ideal) for name in ORDERS}

@@ -16,7 +16,16 @@ import torch
 from torch import Tensor
 
 from firstlight.budget import Budget, Progress, progress_between, silent
-from firstlight.learners.across import JOINT, POPULAR, USUAL, Across, AcrossPreference, also_between, learned_across
+from firstlight.learners.across import (
+    JOINT,
+    POPULAR,
+    USUAL,
+    VOTES,
+    Across,
+    AcrossPreference,
+    also_between,
+    learned_across,
+)
 from firstlight.learners.added import Added
 from firstlight.learners.base import Learner, Preference, Prior
 from firstlight.learners.blend import choose, interpolated, shortlist
@@ -38,6 +47,8 @@ TRIFLE = 0.02
 FORESIGHT = "content-head"
 VOTERS = ItemKnn | JointItems
 """They say nothing of people without events."""
+VOICES = {JOINT: JointItems.name, VOTES: ItemKnn.name, POPULAR: Popular.name}
+"""By which members people are served in domains that are new to them."""
 HASTE = 1.2
 """Learning again is begun only with so many times the seconds that it took before."""
 
@@ -75,12 +86,13 @@ class Engine(Learner):
         progress("weights of the members", 0.65)
         anchors, weights = weigh(members, priors, cases, seed)
         across = None
-        if corpus.domains is not None and JointItems.name in priors:
-            now = {**priors, USUAL: self._prior(priors, anchors, weights), JOINT: priors[JointItems.name]}
-            three = {USUAL: self, JOINT: members[JointItems.name], POPULAR: members[POPULAR]}
+        if corpus.domains is not None and all(name in priors for name in VOICES.values()):
+            now = {voice: priors[name] for voice, name in VOICES.items()}
+            now[USUAL] = self._prior(priors, anchors, weights)
+            those = {USUAL: self, **{voice: members[name] for voice, name in VOICES.items()}}
             twins = Twins.of(priors[JointItems.name].tensors)
-            across = learned_across(three, now, corpus.tasks.select(between), corpus.domains, twins, seed)
-        heard = (POPULAR, JointItems.name) if across is not None else ()
+            across = learned_across(those, now, corpus.tasks.select(between), corpus.domains, twins, seed)
+        heard = {VOICES[voice] for voice in across.voices} if across is not None else set()
         said = weights.any(0).any(0) | torch.tensor([name in heard for name in members])
         members = {name: member for (name, member), says in zip(members.items(), said, strict=True) if says}
         final, _ = learned(members, corpus, seed, budget, partial(progress_between, progress, 0.7, 1.0), took)
@@ -142,8 +154,10 @@ class Engine(Learner):
         if across is None or not (new := across.new(support)).any():
             return usual
         rows = new.any(1).nonzero()[:, 0]
-        joint, popular = (MEMBERS[name].adapt(known[name], support.rows(rows)) for name in (JointItems.name, POPULAR))
-        return AcrossPreference(usual, joint, popular, across, new, rows)
+        theirs = support.rows(rows)
+        speaking = {voice: known[VOICES[voice]] for voice in across.voices}
+        voices = {voice: MEMBERS[member.learner].adapt(member, theirs) for voice, member in speaking.items()}
+        return AcrossPreference(usual, voices, across, new, rows)
 
 
 MEMBERS: Mapping[str, Learner] = {
