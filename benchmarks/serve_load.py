@@ -1,16 +1,19 @@
 """How many people the server recommends to in a second, beside a bare route, and what it does with three times as many.
 
-    python benchmarks/serve_load.py MODEL [--clients 16] [--seconds 5] [--rounds 3] [--cores 2] [--workers 1]
+    python benchmarks/serve_load.py MODEL [--clients 16] [--seconds 5] [--rounds 3] [--cores 2] [--workers 2]
 
 Servers and clients share the same cores; every client keeps one connection and asks again when it has its answer.
-The people have 0 to 30 stored events. In turns with ours, a server of the same framework and settings is asked for an
-answer of 20 items that is there already: `/bytes` sends it as it is, `/object` writes the JSON each time.
-Then more is asked: three times the clients, who never wait, and three times the requests a second from many clients.
+The people have 0 to 30 stored events. `new`: everybody asks once, so that every list is computed. `again`: a thousand
+people, of whom nothing new is known, ask over and over. In turns with ours, a server of the same framework and
+settings is asked for an answer of 20 items that is there already: `/bytes` sends it as it is, `/object` writes the JSON
+each time. Then more is asked: three times the clients, who never wait, and three times the requests a second from many
+clients, all by people who ask once.
 Without MODEL a marketplace of 50,000 items is simulated and the default learner trained on it.
 """
 
 import argparse
 import asyncio
+import itertools
 import os
 import random
 import statistics
@@ -18,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +30,7 @@ import uvloop
 from serving import FIRSTLIGHT, HOST, Connection, Reply, Server, free_port, item_ids, pin, request
 
 ITEMS, MOST_EVENTS, SHOWN = 50_000, 30, 20
+REGULARS = 1_000
 TIMES = 3
 MANY = 8
 """Times the clients from which the higher rate comes, so that waiting ones do not lower it."""
@@ -57,7 +61,7 @@ class Load:
 
 
 async def load(
-    port: int, requests: Sequence[bytes], clients: int, seconds: float, rate: float = 0.0, most: int = 200_000
+    port: int, requests: Iterator[bytes], clients: int, seconds: float, rate: float = 0.0, most: int = 200_000
 ) -> Load:
     """Ask until the time is up or so many have been asked. rate: requests a second of all clients; 0: no pause."""
     connections = [await Connection.to(port) for _ in range(clients)]
@@ -72,7 +76,7 @@ async def load(
                 await asyncio.sleep(due - now)
             if rate:
                 due += chance.expovariate(rate / clients)
-            replies.append(await connection.ask(chance.choice(requests)))
+            replies.append(await connection.ask(next(requests)))
 
     await asyncio.gather(*(client(number, connection) for number, connection in enumerate(connections)))
     for connection in connections:
@@ -145,25 +149,26 @@ async def _once(port: int, request: bytes) -> bytes:
     return reply.body
 
 
-async def _compare(ours: Server, reference: Server, requests: Sequence[bytes], chosen: argparse.Namespace) -> None:
-    ways = {"recommend": (ours.port, requests)}
-    ways |= {
-        name: (reference.port, [request(f"/{name}", {"user_id": "p0", "n": SHOWN})]) for name in ("bytes", "object")
-    }
-    for port, asked in ways.values():
-        await load(port, asked, chosen.clients, 1.0)
+async def _compare(ours: Server, reference: Server, asked: Sequence[bytes], chosen: argparse.Namespace) -> None:
+    everybody = itertools.cycle(asked)  # of so many the server remembers nobody until their next turn
+    ways = {"new": (ours.port, everybody), "again": (ours.port, itertools.cycle(asked[:REGULARS]))}
+    for name in ("bytes", "object"):
+        ways[name] = reference.port, itertools.repeat(request(f"/{name}", {"user_id": "p0", "n": SHOWN}))
+    for port, requests in ways.values():
+        await load(port, requests, chosen.clients, 1.0)
     found: dict[str, list[Load]] = {name: [] for name in ways}
     for turn in range(chosen.rounds):
-        for name, (port, asked) in ways.items():
-            found[name].append(await load(port, asked, chosen.clients, chosen.seconds))
-            print(f"{turn + 1} {name:9} {found[name][-1]}", flush=True)
+        for name, (port, requests) in ways.items():
+            found[name].append(await load(port, requests, chosen.clients, chosen.seconds))
+            print(f"{turn + 1} {name:6} {found[name][-1]}", flush=True)
     held = {name: statistics.median(each.rate() for each in loads) for name, loads in found.items()}
-    for name in ("bytes", "object"):
-        print(f"recommend holds {held['recommend'] / held[name]:.2f} of /{name} ({held[name]:,.0f} answers/s)")
-    normal = statistics.median(each.milliseconds(0.99) for each in found["recommend"])
-    crowd = await load(ours.port, requests, TIMES * chosen.clients, chosen.seconds)
-    flood = await load(ours.port, requests, MANY * chosen.clients, chosen.seconds, TIMES * held["recommend"])
-    after = await load(ours.port, requests, chosen.clients, chosen.seconds)
+    for name in ("new", "again"):
+        shares = ", ".join(f"{held[name] / held[bare]:.2f} of /{bare}" for bare in ("bytes", "object"))
+        print(f"{name} holds {held[name]:,.0f} answers/s: {shares}")
+    normal = statistics.median(each.milliseconds(0.99) for each in found["new"])
+    crowd = await load(ours.port, everybody, TIMES * chosen.clients, chosen.seconds)
+    flood = await load(ours.port, everybody, MANY * chosen.clients, chosen.seconds, TIMES * held["new"])
+    after = await load(ours.port, everybody, chosen.clients, chosen.seconds)
     for what, each in (("clients", crowd), ("requests/s", flood)):
         times = each.milliseconds(0.99) / normal
         print(
@@ -180,8 +185,8 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=5.0)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--cores", type=int, default=2)
-    options.add_argument("--workers", type=int, default=1)
-    options.add_argument("--people", type=int, default=2_000)
+    options.add_argument("--workers", type=int, default=2)
+    options.add_argument("--people", type=int, default=20_000)
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         model = chosen.model or simulated(Path(folder))

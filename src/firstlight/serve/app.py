@@ -112,7 +112,8 @@ def create(settings: ServeSettings) -> FastAPI:
     install(app, ROUTES)
     app.mount("/playground", Page(directory=PLAYGROUND, html=True, check_dir=False), "playground")
     problems.install(app)
-    app.add_middleware(logs.Watched, metrics=measured, quiet=quiet)
+    plain = {(route.method, route.path): route for route in ROUTES if "{" not in route.path}
+    app.add_middleware(logs.Watched, metrics=measured, quiet=quiet, plain=plain)
     return app
 
 

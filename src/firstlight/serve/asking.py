@@ -101,7 +101,8 @@ class Answer:
     liked: how many of the person's events count as likes of items that the model knows. fallback: the strategy that
     was taken instead of the one that was asked for. note: one sentence where something is to be said: nothing is
     eligible, a fallback and why, or that nobody has liked any eligible item, so that the catalogue alone speaks.
-    seconds: stage -> what it took, of the whole batch divided by its asks.
+    seconds: stage -> what it took, of the whole batch divided by its asks; nothing for an answer that was recalled.
+    written: the list as it is sent, once it has been written; an answer that is recalled is not written again.
     """
 
     items: Sequence[Listed]
@@ -109,6 +110,7 @@ class Answer:
     fallback: Strategy | None = None
     note: str | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
+    written: list[bytes] = field(default_factory=list, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

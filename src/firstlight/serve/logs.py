@@ -54,10 +54,11 @@ class Watched:
     """Gives every request an id, and tells metrics and log what became of it; quiet: the log only of what failed.
 
     The route is the path as the API describes it: a path that was asked for may hold the id of somebody.
+    plain: method and path -> what answers there, of paths that name nothing; the app need not look for it.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, quiet: bool) -> None:
-        self._app, self._metrics, self._quiet = app, metrics, quiet
+    def __init__(self, app: ASGIApp, metrics: Metrics, quiet: bool, plain: Mapping[tuple[str, str], ASGIApp]) -> None:
+        self._app, self._metrics, self._quiet, self._plain = app, metrics, quiet, plain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """An ASGI call."""
@@ -75,7 +76,7 @@ class Watched:
             await send(message)
 
         try:
-            await self._app(scope, receive, told)
+            await self._plain.get((scope["method"], scope["path"]), self._app)(scope, receive, told)
         finally:
             self._tell(scope, status, time.perf_counter() - started)
 

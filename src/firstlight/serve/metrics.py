@@ -27,6 +27,7 @@ class Metrics:
         self._stages = _seconds("stage_seconds", "Seconds of a list by stage", of, "stage", STAGE_SECONDS)
         self._fallbacks = _by("fallbacks", "Lists made by a simpler strategy than was asked for", of, "strategy")
         self._people = _by("lists", "Lists by how well the person is known", of, "stage")
+        self._recalled = Counter("firstlight_lists_recalled", "Lists that were made a moment ago", registry=of)
         self._shown = _by("items_shown", "Items listed: all, cold, other_category", of, "kind")
         self._events = _by("events", "Events that came in", of, "outcome")
         self._lost = Counter("firstlight_impressions_lost", "Lists shown that could not be written down", registry=of)
@@ -52,6 +53,8 @@ class Metrics:
         self._people(stage(answer.liked)).inc()
         if answer.fallback:
             self._fallbacks(answer.fallback).inc()
+        if answer.items and not answer.seconds:
+            self._recalled.inc()
         for name, seconds in answer.seconds.items():
             self._stages(name).observe(seconds)
         cold = sum(item.cold for item in answer.items)

@@ -3,10 +3,19 @@
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
+
 from firstlight.serve.asking import Answer, Listed, Reason, stage
 from firstlight.serve.confidence import Levels
 from firstlight.serve.served import Served
 from firstlight.store import Event
+
+
+def whole(served: Served, answer: Answer) -> orjson.Fragment:
+    """The list of an answer as it is sent."""
+    if not answer.written:
+        answer.written.append(orjson.dumps(items(served, answer.items)))
+    return orjson.Fragment(answer.written[0])
 
 
 def items(served: Served, listed: Sequence[Listed]) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from firstlight.serve.logs import LOG
 from firstlight.serve.metrics import Metrics
 from firstlight.serve.modelbox import ModelBox
 from firstlight.serve.questions import Question, now
+from firstlight.serve.recall import Recall
 from firstlight.serve.served import Served
 from firstlight.serve.settings import ServeSettings
 from firstlight.store import Impression, Known, State, Store
@@ -51,6 +52,7 @@ class Shop:
         self.box = ModelBox(settings.models, self.store, metrics)
         self.box.start()
         self.journal = Journal(self.store.add_impressions, lost=metrics.lost)
+        self._recall = Recall()
         self.batcher: Batcher[Question, Told] = Batcher(self._work, settings.together)
         self._writing = Lane("writing", settings.writing, width=4)
         self.slower = Lane("slower", settings.slower, width=1)
@@ -106,7 +108,7 @@ class Shop:
         known, note = self._known(questions)
         served = self.box.fresh(known.state)
         asks = [question.with_known(known) for question in questions]
-        told = [Told(found, ask, served) for found, ask in zip(answer(served, asks), asks, strict=True)]
+        told = [Told(found, ask, served) for found, ask in zip(self._recall.answers(served, asks), asks, strict=True)]
         return [self._remembered(question, one, note) for question, one in zip(questions, told, strict=True)]
 
     def _known(self, questions: Sequence[Question]) -> tuple[Known, str | None]:
