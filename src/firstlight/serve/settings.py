@@ -31,7 +31,7 @@ class ServeSettings(BaseModel):
     report: Path | None = None
     threads: int | None = None
     log: Literal["quiet", "json"] = "json"
-    together: int = 24
+    together: int = 16
     writing: int = 64
     slower: int = 16
     body: int = 2 * 1024 * 1024
