@@ -211,6 +211,7 @@ def test_metrics_and_log_know_routes_but_no_ids_and_no_keys(own: Site, capfd: py
     own.post("/v1/events", {"events": [{"user_id": "hidden-person", "item_id": "i05"}, {}]})
     own.post("/v1/events", {"events": [{"user_id": "hidden-person", "item_id": "i05"}]})
     own.post("/v1/recommend", {"user_id": "hidden-person"})
+    own.post("/v1/recommend", {"user_id": "hidden-person"})
     own.post(
         "/v1/recommend", {"strategy": "popular", "filter": {"lt": {"field": "price", "value": -1}}, "strict": False}
     )
@@ -218,7 +219,7 @@ def test_metrics_and_log_know_routes_but_no_ids_and_no_keys(own: Site, capfd: py
     own.ask("GET", "/v1/hidden-person")
     told = own.ask("GET", "/metrics").text
     for line in (
-        'firstlight_requests_total{route="/v1/recommend",status="200"} 2.0',
+        'firstlight_requests_total{route="/v1/recommend",status="200"} 3.0',
         'firstlight_requests_total{route="/v1/users/{user_id}",status="200"} 1.0',
         'firstlight_requests_total{route="other",status="404"} 1.0',
         'firstlight_request_seconds_count{route="/v1/events"} 2.0',
@@ -226,9 +227,10 @@ def test_metrics_and_log_know_routes_but_no_ids_and_no_keys(own: Site, capfd: py
         'firstlight_events_total{outcome="accepted"} 1.0',
         'firstlight_events_total{outcome="duplicate"} 1.0',
         'firstlight_events_total{outcome="rejected"} 1.0',
-        'firstlight_lists_total{stage="few"} 1.0',
+        'firstlight_lists_total{stage="few"} 2.0',
+        "firstlight_lists_recalled_total 1.0",
         'firstlight_fallbacks_total{strategy="popular"} 1.0',
-        'firstlight_items_shown_total{kind="all"} 40.0',
+        'firstlight_items_shown_total{kind="all"} 60.0',
         'firstlight_items_shown_total{kind="other_category"}',
         'firstlight_model_active{version="first"} 1.0',
         "firstlight_model_loaded_timestamp_seconds",
