@@ -51,6 +51,13 @@ def test_train_says_what_it_did_and_what_is_next(world: Path, tmp_path: Path) ->
     assert (document["learner"], document["settings"]["reg"]) == ("ease", 50)
 
 
+def test_train_names_what_it_has_switched_off(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    harmful = property(lambda model: [("books", "toys"), (None, "music")])
+    monkeypatch.setattr("firstlight.recommender.Recommender.switched_off", harmful)
+    done = run("train", world / "market", "--out", tmp_path / "m", "--learner", "popular")
+    assert "better without: books → toys, music." in " ".join(done.stderr.split())
+
+
 def test_what_counts_as_liked_goes_into_the_model(world: Path, tmp_path: Path) -> None:
     options = ["--learner", "popular", "--like-from", 3, "--weight", "click=0", "--weight", "cart=2.5"]
     assert run("train", world / "market", "--out", tmp_path / "m", *options).exit_code == 0

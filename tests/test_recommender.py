@@ -1,6 +1,7 @@
 """The recommender: who gets a list, what is in it, and that it is the same whoever else asks, saved or not."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -8,6 +9,7 @@ import polars as pl
 import pytest
 import torch
 from polars.testing import assert_frame_equal
+from shops import recommender
 from torch import Tensor
 
 from firstlight import modelfile
@@ -290,3 +292,13 @@ def test_a_reason_in_words_names_the_strongest_events_by_title_and_sums_up() -> 
 
 def test_events_have_the_schema_that_the_reader_gives() -> None:
     assert dict(NO_EVENTS.schema) == dict(EVENT_SCHEMA)
+
+
+def test_what_was_switched_off_is_named() -> None:
+    model = recommender("item-knn")
+    domains = model.schema.domains
+    assert domains is not None
+    assert model.switched_off == []
+    facts = {**model.prior.facts, "switched_off": [[0, 1], 2]}
+    found = replace(model, prior=replace(model.prior, facts=facts)).switched_off
+    assert found == [(domains[0], domains[1]), (None, domains[2])]

@@ -78,6 +78,17 @@ class Recommender:
         prior = learner.fit(corpus, seed=seed, budget=budget or Budget(), progress=progress)
         return cls(schema, learner, prior, _facts(dataset.items), _simple(corpus, seed))
 
+    @property
+    def switched_off(self) -> list[tuple[str | None, str]]:
+        """What was found to harm: source domain, target domain, by name.
+
+        Source None: to whom the target is new, they get what is popular there, as nothing else was better.
+        """
+        names = self.schema.domains
+        found = () if names is None else self.prior.facts.get("switched_off", ())
+        pairs = ((None, each) if isinstance(each, int) else each for each in found)
+        return [(None if source is None else names[source], names[target]) for source, target in pairs]
+
     def recommend(
         self,
         events: pl.DataFrame | None = None,

@@ -143,6 +143,9 @@ def train(
     model.save(out)
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
+    if harmful := model.switched_off:
+        pairs = ", ".join(target if source is None else f"{source} → {target}" for source, target in harmful)
+        note(f"Switched off, as people of validation are served better without: {pairs}.")
     report = dataset.report
     Console(highlight=False, soft_wrap=True).print(
         f"Trained {chosen.name} on {report.events:,} events of {report.users:,} people and "
