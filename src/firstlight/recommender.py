@@ -84,8 +84,9 @@ class Recommender:
 
         Source None: to whom the target is new, they get what is popular there, as nothing else was better.
         """
-        names = self.schema.domains
-        found = () if names is None else self.prior.facts.get("switched_off", ())
+        if (names := self.schema.domains) is None:
+            return []
+        found = self.prior.facts.get("switched_off", ())
         pairs = ((None, each) if isinstance(each, int) else each for each in found)
         return [(None if source is None else names[source], names[target]) for source, target in pairs]
 
