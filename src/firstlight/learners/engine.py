@@ -26,12 +26,10 @@ from firstlight.learners.across import (
     also_between,
     learned_across,
 )
-from firstlight.learners.added import Added
 from firstlight.learners.base import Learner, Preference, Prior
 from firstlight.learners.blend import choose, interpolated, shortlist
 from firstlight.learners.content_head import ContentHead
 from firstlight.learners.content_knn import ContentKnn
-from firstlight.learners.covered import Covered
 from firstlight.learners.fewshot_ease import FewshotEase, moments
 from firstlight.learners.item_knn import ItemKnn
 from firstlight.learners.joint_items import JointItems
@@ -39,6 +37,7 @@ from firstlight.learners.pairs import Twins
 from firstlight.learners.popular import Popular
 from firstlight.learners.ridge import Ridge
 from firstlight.learners.set_encoder import SetEncoder
+from firstlight.learners.summed import Summed
 from firstlight.learners.validation import people_of_validation, tuned_fewshot, tuned_votes
 from firstlight.tasks import Corpus, NewItems, Support, TaskBatch
 
@@ -150,7 +149,7 @@ class Engine(Learner):
         for place, own in enumerate(known.values()):
             if not len(support) or weights[:, place].any():
                 parts.append((weights[:, place], MEMBERS[own.learner].adapt(own, support)))
-        usual, across = EnginePreference(parts), across_of(prior)
+        usual, across = Summed(parts), across_of(prior)
         if across is None or not (new := across.new(support)).any():
             return usual
         rows = new.any(1).nonzero()[:, 0]
@@ -196,59 +195,6 @@ def with_members(prior: Prior, said: float, more: Mapping[str, Prior], weights: 
     facts = {**prior.facts, "members": {**prior.facts["members"], **known}}
     kept = {name: value for name, value in prior.tensors.items() if name != "order"}  # they speak in every domain
     return replace(prior, tensors={**kept, "weights": table, **tensors}, facts=facts)
-
-
-class EnginePreference(Preference):
-    """parts: (weight (T,), the member's preference). Those that can are added up in place.
-
-    Those that cover the same items are added up on these alone. Members that had no time to learn from everybody may
-    cover other items than the rest.
-    """
-
-    def __init__(self, parts: Sequence[tuple[Tensor, Preference]]) -> None:
-        self._added = [(weight, part) for weight, part in parts if isinstance(part, Added)]
-        self._whole = [(weight, part) for weight, part in parts if not isinstance(part, Added | Covered)]
-        self._covered: list[list[tuple[Tensor, Covered]]] = []
-        for weight, part in parts:
-            if isinstance(part, Covered):
-                alike = [group for group in self._covered if part.covers_as(group[0][1])]
-                if alike:
-                    alike[0].append((weight, part))
-                else:
-                    self._covered.append([(weight, part)])
-
-    def scores(self) -> Tensor:
-        """(T, N): the weighted sum of the members' scores."""
-        out = self._in_place() if self._added or self._covered else torch.zeros(())
-        for weight, part in self._whole:
-            out = torch.addcmul(out, part.scores(), weight[:, None])
-        return out
-
-    def _in_place(self) -> Tensor:
-        # As (N, T): what concerns an item is then in one piece.
-        total = self._outset()
-        for weight, part in self._added:
-            part.add_to(total, weight)
-        for group in self._covered:
-            total.index_add_(0, group[0][1].tensors["chosen"], _summed(group).T)
-        return total.T.contiguous()
-
-    def _outset(self) -> Tensor:
-        """(N, T): the bases of those that have one, and of those that do not cover an item its popularity."""
-        bases = [(weight, part.base) for weight, part in self._added]
-        for group in self._covered:
-            bases.append((torch.stack([weight for weight, _ in group]).sum(0), group[0][1].others()))
-        weights, levels = zip(*bases, strict=True)
-        return torch.stack(levels).T @ torch.stack(weights)
-
-
-def _summed(group: Sequence[tuple[Tensor, Covered]]) -> Tensor:
-    """(T, M)."""
-    weight, part = group[0]
-    total = part.covered() * weight[:, None]
-    for weight, part in group[1:]:
-        total.addcmul_(part.covered(), weight[:, None])
-    return total
 
 
 def learned(
