@@ -87,6 +87,15 @@ def test_settings_chosen_before_give_the_same_prior() -> None:
     assert all(torch.equal(again.tensors[name], value) for name, value in prior.tensors.items())
 
 
+def test_the_vectors_of_a_large_catalogue_are_shorter(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [ContentHead().directions(n) for n in (0, 24_000, 50_000, 10**6)] == [384, 384, 200, 64]
+    assert ContentHead(size=16).directions(10**6) == 16
+    monkeypatch.setattr("firstlight.learners.content_head.MOST_NUMBERS", 8 * ITEMS)
+    monkeypatch.setattr("firstlight.learners.content_head.LEAST_SIZE", 4)
+    corpus, _, _ = world()
+    assert SMALL.fit(corpus).tensors["vectors"].shape == (ITEMS, 8)
+
+
 def test_some_items_alone_are_scored_as_among_all() -> None:
     corpus, topic, _ = world()
     known = SMALL.adapt(SMALL.fit(corpus), support([person(corpus, topic, 1), []], 0))

@@ -27,12 +27,14 @@ from firstlight.tasks import Corpus, NewItems, Support
 
 FEW = 4
 """For fewer people than so many a product with the items on the right is faster, for more up to thrice as slow."""
+MOST_NUMBERS, LEAST_SIZE = 10_000_000, 64
+"""The vectors of all items together, and of one: every list reads all of them, and 40 MB can stay in a cache."""
 
 
 class ContentHead(Learner):
     """Scores of new items are estimates of the probability that a person of whom all likes are known likes the item.
 
-    size: how many directions the vectors have. with_text: read the vectors of a text encoder beside the words of the
+    size: how many directions the vectors have at most; fewer in catalogues of more than 26,000 items. with_text: read the vectors of a text encoder beside the words of the
     catalogue; they are read anyway where there is nothing else. Raises DataError in ``fit`` where nothing is known of
     the items.
     """
@@ -47,19 +49,24 @@ class ContentHead(Learner):
         features, likes = self._read(corpus), corpus.tasks.likes()
         progress(f"{self.name}: settings on hidden items", 0.0)
         size = (len(corpus.tasks), corpus.n_items)
-        choice = choose(likes.owner, likes.items, features, size, self.size, seed)
+        choice = choose(likes.owner, likes.items, features, size, self.directions(corpus.n_items), seed)
         progress(f"{self.name}: all items", 0.6)
         return self.learn(corpus, choice, seed)
 
     def learn(self, corpus: Corpus, choice: Choice, seed: int = 0) -> Prior:
         """The prior by settings that were chosen before, in a third of the time. Raises DataError as ``fit`` does."""
         features, likes = self._read(corpus), corpus.tasks.likes()
-        found = space(likes.owner, likes.items, (len(corpus.tasks), corpus.n_items), self.size, seed)
+        size = (len(corpus.tasks), corpus.n_items)
+        found = space(likes.owner, likes.items, size, self.directions(corpus.n_items), seed)
         foresight = found.foresight(features, choice.reg)
         items = found.items.beside(foreseen(features, foresight, found.usual), choice.fade)
         tensors = {"vectors": items.vectors, "level": items.level, "stretch": found.stretch, "foresight": foresight}
         facts = {"terms": features.terms, "usual": found.usual, "choice": asdict(choice)}
         return self.prior({**tensors, "text": features.text, **features.rows.tensors()}, **facts)
+
+    def directions(self, n_items: int) -> int:
+        """How many the vectors of so many items have."""
+        return min(self.size, max(LEAST_SIZE, MOST_NUMBERS // max(n_items, 1)))
 
     def _read(self, corpus: Corpus) -> Features:
         # The default text encoder reads the same words once more: that costs time and gains nothing.
