@@ -34,9 +34,9 @@ MOST_NUMBERS, LEAST_SIZE = 10_000_000, 64
 class ContentHead(Learner):
     """Scores of new items are estimates of the probability that a person of whom all likes are known likes the item.
 
-    size: how many directions the vectors have at most; fewer in catalogues of more than 26,000 items. with_text: read the vectors of a text encoder beside the words of the
-    catalogue; they are read anyway where there is nothing else. Raises DataError in ``fit`` where nothing is known of
-    the items.
+    size: how many directions the vectors have at most; fewer in catalogues of more than 26,000 items. with_text: read
+    the vectors of a text encoder beside the words of the catalogue; they are read anyway where there is nothing else.
+    Raises DataError in ``fit`` where nothing is known of the items.
     """
 
     name: ClassVar[str] = "content-head"
