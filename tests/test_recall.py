@@ -120,3 +120,9 @@ def test_the_same_ask_twice_at_once_takes_one_room() -> None:
     assert ids(both[0]) == ids(both[1])
     recall.answers(shop(), [bob])
     assert recalled(recall, shop(), ann)
+
+
+def test_what_cannot_be_told_from_other_wishes_is_answered_anew() -> None:
+    recall, ask = Recall(), Ask(filter={"lt": {"field": "price", "value": 10**30}})
+    assert recall.answers(shop(), [ask])[0].items
+    assert not recalled(recall, shop(), ask)

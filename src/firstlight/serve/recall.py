@@ -33,18 +33,22 @@ class Recall:
             self._served, self._kept, self._taken = served, {}, 0
         fades = served.reader.feedback.half_life is not None
         keys = [_key(ask, fades) for ask in asks]
-        found = {key: self._kept[key] for key in keys if key in self._kept}
-        new = [place for place, key in enumerate(keys) if key not in found]
+        found = [self._recalled(key) for key in keys]
+        new = [place for place, one in enumerate(found) if one is None]
         made = dict(zip(new, answer(served, [asks[place] for place in new]), strict=True))
-        for key in found:
-            self._kept[key] = self._kept.pop(key)  # to the end: the first are forgotten first
         for place, one in made.items():
             self._keep(keys[place], one)
-        return [made[place] if place in made else found[key] for place, key in enumerate(keys)]
+        return [made[place] if one is None else one for place, one in enumerate(found)]
 
-    def _keep(self, key: bytes, one: Answer) -> None:
+    def _recalled(self, key: bytes | None) -> Answer | None:
+        if key is None or key not in self._kept:
+            return None
+        self._kept[key] = one = self._kept.pop(key)  # to the end: the first are forgotten first
+        return one
+
+    def _keep(self, key: bytes | None, one: Answer) -> None:
         # What a fallback answered may be answered in full the next time; reasons name events that the key does not.
-        if one.fallback is not None or any(item.reasons for item in one.items) or key in self._kept:
+        if key is None or key in self._kept or one.fallback is not None or any(item.reasons for item in one.items):
             return
         self._kept[key] = replace(one, seconds={})
         self._taken += 1 + len(one.items)
@@ -52,8 +56,8 @@ class Recall:
             self._taken -= 1 + len(self._kept.pop(next(iter(self._kept))).items)
 
 
-def _key(ask: Ask, fades: bool) -> bytes:
-    """A digest of all that the answer depends on, the events in the order in which they happened.
+def _key(ask: Ask, fades: bool) -> bytes | None:
+    """A digest of all that the answer depends on, the events in the order in which they happened; None: there is none.
 
     fades: whether an event says less the older it is, so that its time matters beside the order.
     """
@@ -63,4 +67,8 @@ def _key(ask: Ask, fades: bool) -> bytes:
         for event in sorted(ask.events, key=attrgetter("time"))
     ]
     wishes = replace(ask, events=(), draw=ask.draw if ask.explore else 0)
-    return blake2b(orjson.dumps([events, wishes], option=orjson.OPT_NON_STR_KEYS), digest_size=16).digest()
+    try:
+        told = orjson.dumps([events, wishes], option=orjson.OPT_NON_STR_KEYS)
+    except orjson.JSONEncodeError:  # a number of more than 64 bits in a filter
+        return None
+    return blake2b(told, digest_size=16).digest()
