@@ -13,7 +13,7 @@ from torch.nn.functional import pad
 
 from firstlight.tasks import TaskBatch
 
-ANCHORS = (0, 1, 3, 5, 10, 20)
+ANCHORS = (0, 1, 3, 5, 10, 20, 50)
 STEPS = (0.0, 0.03, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5)
 SWEEPS = 3
 BAGS = 8

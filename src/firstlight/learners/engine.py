@@ -2,9 +2,9 @@
 
 Members speak in probabilities that the person likes an item (few-shot EASE at several numbers of events, the ridge
 head, the set encoder, the content head) or in votes (item-kNN, joint items). People of validation choose the settings
-of the closed forms and the weight of every member at 0, 1, 3, 5, 10 and 20 events; a member without a weight is left
-out. Then the members learn from everybody. Stacking by episodes: Wolpert (1992) with the task's own number of events as
-the gate.
+of the closed forms and the weight of every member at 0, 1, 3, 5, 10, 20 and 50 events; a member without a weight is
+left out. Then the members learn from everybody. Stacking by episodes: Wolpert (1992) with the task's own number of
+events as the gate.
 """
 
 from collections.abc import Mapping, Sequence
