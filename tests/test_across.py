@@ -160,7 +160,7 @@ def test_it_speaks_only_of_domains_in_which_a_person_has_no_event() -> None:
     assert found.tolist() == [[5, 4, 2, 3, 1], [5, 4, 3, 2, 1], [4, 5, 2, 3, 1], [5, 4, 3, 2, 1]]
 
 
-def test_in_a_young_domain_joint_items_votes_and_popularity_count_alike() -> None:
+def test_in_a_young_domain_the_votes_of_both_count_as_much_as_popularity() -> None:
     chance = torch.Generator().manual_seed(0)
     scores = {name: 10**number * torch.randn(2, 12, generator=chance) for number, name in enumerate(ORDERS[1:])}
     voices = {JOINT: scores[JOINT], VOTES: scores[TOGETHER], POPULAR: scores[POPULAR]}
@@ -170,13 +170,12 @@ def test_in_a_young_domain_joint_items_votes_and_popularity_count_alike() -> Non
     new, usual = torch.tensor([[False, True, True]]).repeat(2, 1), torch.randn(2, 12, generator=chance)
     given = {name: Given(values) for name, values in voices.items()}
     found = AcrossPreference(Given(usual), given, rule, new, torch.arange(2)).scores()
-    wanted = sum(standard(values[:, inside]) for values in voices.values())
-    assert isinstance(wanted, Tensor)
+    part = {name: standard(values[:, inside]) for name, values in voices.items()}
+    wanted = part[JOINT] + part[VOTES] + 2 * part[POPULAR]
     torch.testing.assert_close(standard(found[:, inside]), standard(wanted))
     torch.testing.assert_close(found[:, :4], usual[:, :4])
     assert torch.equal(found[:, 8:].argsort(1), voices[JOINT][:, 8:].argsort(1))
-    together = agreed(list(voices.values()), domains, 12)[:, inside]
-    torch.testing.assert_close(together, wanted / 3)
+    torch.testing.assert_close(agreed(voices, domains, 12)[:, inside], wanted)
 
 
 def test_nobody_speaks_who_is_not_asked() -> None:

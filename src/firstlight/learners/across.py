@@ -8,11 +8,11 @@ the mean gain over domains, keeps to popularity and is named.
 
 A domain with fewer likes than items is young. What has been trained knows next to nothing of its items, its first likes
 are what counts, and so few people know it that to play tells next to nothing as well. Whether votes or popularity say
-more of it differs from shop to shop, so that joint items, item-kNN and popularity have it together, each as much as the
-others, unless they surely harm.
+more of it differs from shop to shop, so that joint items, item-kNN and popularity have it together, the votes of both
+as much as popularity, unless they surely harm.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -32,8 +32,8 @@ SURE = 1.96
 USUAL, JOINT, POPULAR, TOGETHER = "usual", "joint", "popular", "together"
 ORDERS = (USUAL, JOINT, POPULAR, TOGETHER)
 VOTES = "votes"
-SEVERAL = (JOINT, VOTES, POPULAR)
-"""Who speaks in a young domain."""
+SEVERAL = {JOINT: 1.0, VOTES: 1.0, POPULAR: 2.0}
+"""Who speaks in a young domain, and how much."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class AcrossPreference(Preference):
         """(R, N): of each item the score by the order that its domain has for those to whom it is new."""
         said = {name: voice.scores() for name, voice in self.voices.items()}
         if bool((self.across.order == ORDERS.index(TOGETHER)).any()):
-            said[TOGETHER] = agreed(list(said.values()), self.group, self.across.known)
+            said[TOGETHER] = agreed(said, self.group, self.across.known)
         for name in said.keys() & set(ORDERS):
             # A product with 0 and 1: many times as fast as a choice by a row of bools.
             here = pad(self.across.order == ORDERS.index(name), (1, 0)).float().index_select(0, self.group)
@@ -217,17 +217,16 @@ def matched(new: Tensor, usual: Tensor, group: Tensor, known: int) -> Tensor:
     return centred.mul_(stretch.index_select(1, group)).add_(wanted.index_select(1, group))
 
 
-def agreed(said: Sequence[Tensor], group: Tensor, known: int) -> Tensor:
-    """(T, N): the mean of scores (T, N) of several, each moved and stretched to mean 0 and deviation 1 in each group.
+def agreed(said: Mapping[str, Tensor], group: Tensor, known: int) -> Tensor:
+    """(T, N): what `SEVERAL` say together: scores (T, N), with mean 0 and deviation 1 in each group, by their weights.
 
     group, known: as for `matched`.
     """
-    share = _shares(group, known)
-    standard = []
-    for scores in said:
-        centred, deviation, _ = _moments(scores, group, share)
-        standard.append(centred.div_(deviation.clamp(min=1e-12).index_select(1, group)))
-    return torch.stack(standard).mean(0)
+    share, total = _shares(group, known), torch.zeros(())
+    for name, weight in SEVERAL.items():
+        centred, deviation, _ = _moments(said[name], group, share)
+        total = total + centred.mul_((weight / deviation.clamp(min=1e-12)).index_select(1, group))
+    return total
 
 
 def _shares(group: Tensor, known: int) -> Tensor:
@@ -268,5 +267,6 @@ def listed(
 
 def _reached(part: Shortlist) -> dict[str, Tensor]:
     """(T,) NDCG@10 of each order; all scores of a shortlist are of one scale."""
-    said = {**part.scores, TOGETHER: torch.stack([part.scores[name] for name in SEVERAL]).sum(0)}
+    together = torch.stack([weight * part.scores[name] for name, weight in SEVERAL.items()]).sum(0)
+    said = {**part.scores, TOGETHER: together}
     return {name: ndcg(said[name], part.relevant, part.ideal) for name in ORDERS}
