@@ -11,7 +11,7 @@ from firstlight.serve.served import Served
 from firstlight.store import Event
 
 
-def whole(served: Served, answer: Answer) -> orjson.Fragment:
+def written(served: Served, answer: Answer) -> orjson.Fragment:
     """The list of an answer as it is sent."""
     if not answer.written:
         answer.written.append(orjson.dumps(items(served, answer.items)))

@@ -39,7 +39,7 @@ def cold_domain(source: Source, shots: Sequence[int] = EVENTS, target: str | Non
     data name no domains or not this one, or where fewer than 25 people like items in it and outside it.
     """
     tasks, categories = source.corpus.tasks, source.need_categories("cold-domain")
-    number = _largest(source, categories)[0] if target is None else categories.find(target)
+    number = largest(source, categories)[0] if target is None else categories.find(target)
     items = categories.of == number
     inside, name = items[tasks.items], categories.names[number]
     able = (counts(tasks, source.liked & inside) > 0) & (counts(tasks, source.liked & ~inside) > 0)
@@ -79,7 +79,7 @@ def leave_category_out(source: Source, target: str | None = None) -> Protocol:
     are none, or where fewer than 25 people like items in any of them and outside it.
     """
     tasks, categories = source.corpus.tasks, source.need_categories("leave-category-out")
-    chosen = _largest(source, categories) if target is None else [categories.find(target)]
+    chosen = largest(source, categories) if target is None else [categories.find(target)]
     able = _in_several(source, categories)
     test, validation = draw(able, able, source.seed, STAY)
     held = among(torch.cat([test, validation]), len(tasks))
@@ -162,11 +162,11 @@ def _shelves(source: Source, target: str | None) -> tuple[Tensor, str]:
     if target is None and source.categories is None:
         return torch.ones(source.corpus.n_items, dtype=torch.bool), "the whole catalogue"
     categories = source.need_categories("new-store with a --target")
-    number = _largest(source, categories)[0] if target is None else categories.find(target)
+    number = largest(source, categories)[0] if target is None else categories.find(target)
     return categories.of == number, categories.names[number]
 
 
-def _largest(source: Source, categories: Categories) -> list[int]:
+def largest(source: Source, categories: Categories) -> list[int]:
     """The numbers of the ten categories with the most likes, the largest first."""
     of = categories.of[source.corpus.tasks.items[source.liked]]
     likes = torch.bincount(of[of >= 0], minlength=len(categories.names))

@@ -118,7 +118,7 @@ def _check_known(served: Served, item_id: str) -> None:
 def _list(call: Call[Any], told: Told) -> dict[str, Any]:
     return {
         **_head(call, told.served, told.answer),
-        "items": rendering.whole(told.served, told.answer),
+        "items": rendering.written(told.served, told.answer),
         "took_ms": call.took_ms(),
     }
 
