@@ -129,6 +129,7 @@ def _run(settings: "ServeSettings", workers: int) -> None:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=ENDING,
         )
 

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
 
 from firstlight.serve import logs, memory, problems
 from firstlight.serve.calls import Route, install
@@ -81,6 +82,20 @@ class Page(StaticFiles):
         return response
 
 
+class App(FastAPI):
+    """The framework. It finds what a path with a name in it asks for; a request to any other goes to its route."""
+
+    def __init__(self, metrics: Metrics, quiet: bool, **more: Any) -> None:
+        super().__init__(**more)
+        plain = {(route.method, route.path): route for route in ROUTES if "{" not in route.path}
+        self._watched = logs.Watched(super().__call__, metrics, quiet, plain)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """An ASGI call."""
+        scope["app"] = self
+        await self._watched(scope, receive, send)
+
+
 def create(settings: ServeSettings) -> FastAPI:
     """The application. It opens the store and reads the model when it starts, and closes them when it ends."""
     measured, quiet = Metrics(), settings.log == "quiet"
@@ -101,7 +116,9 @@ def create(settings: ServeSettings) -> FastAPI:
         finally:
             await run_in_threadpool(shop.close)
 
-    app = FastAPI(
+    app = App(
+        measured,
+        quiet,
         title="firstlight",
         version="1",
         description="Recommends from the first click.",
@@ -112,8 +129,6 @@ def create(settings: ServeSettings) -> FastAPI:
     install(app, ROUTES)
     app.mount("/playground", Page(directory=PLAYGROUND, html=True, check_dir=False), "playground")
     problems.install(app)
-    plain = {(route.method, route.path): route for route in ROUTES if "{" not in route.path}
-    app.add_middleware(logs.Watched, metrics=measured, quiet=quiet, plain=plain)
     return app
 
 

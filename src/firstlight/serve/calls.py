@@ -14,7 +14,6 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as Plain
 from starlette.types import Receive, Scope, Send
@@ -23,6 +22,7 @@ from firstlight.serve import keys, limits, problems
 from firstlight.serve.logs import LOG
 from firstlight.serve.problems import MEDIA_TYPE, Problem
 from firstlight.serve.replies import ProblemReply
+from firstlight.serve.sent import Sent
 from firstlight.serve.shapes import Shape
 from firstlight.serve.state import Shop
 
@@ -77,43 +77,49 @@ class Route:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """An ASGI call: never raises, and takes no longer than the settings allow."""
         scope["described"] = self.described
-        request = Request(scope, receive)
-        response = await self._respond(request, request.app.state.shop)
+        sent = Sent.of(scope, receive)
+        response = await self._respond(sent, scope["app"].state.shop)
         await response(scope, receive, send)
 
-    async def _respond(self, request: Request, shop: Shop) -> Response:
+    async def _respond(self, sent: Sent, shop: Shop) -> Response:
         try:
             async with asyncio.timeout(shop.settings.seconds):
-                return await self._answer(request, shop)
+                return await self._answer(sent, shop)
         except TimeoutError:
-            return Problem("timeout", f"No answer within {shop.settings.seconds:g} s: try again.", retry=1).response()
+            return _late(sent, shop.settings.seconds).response()
         except Exception as error:
             problem = problems.of(error)
             if problem.code == "internal":
-                LOG.error("failed", exc_info=error, extra={"told": {"request_id": request.scope["request_id"]}})
+                LOG.error("failed", exc_info=error, extra={"told": {"request_id": sent.request_id}})
             return problem.response()
 
-    async def _answer(self, request: Request, shop: Shop) -> Response:
+    async def _answer(self, sent: Sent, shop: Shop) -> Response:
         started = time.perf_counter()
         if self.together and shop.batcher.full:
             await asyncio.sleep(limits.PAUSE)
             raise limits.busy()
         if self.scope is not None:
-            await _admit(request, shop, self.scope)
-        path = {name: _name(name, value) for name, value in request.path_params.items()}
+            await _admit(sent, shop, self.scope)
+        path = {name: _name(name, value) for name, value in sent.path.items()}
         body = None
         if self.body is not None:
-            body = self.body.model_validate_json(await limits.read_body(request, shop.settings.body))
-        told = await self.handler(Call(shop, body, request.scope["request_id"], path, started))
+            body = self.body.model_validate_json(await sent.body(shop.settings.body))
+        told = await self.handler(Call(shop, body, sent.request_id, path, started))
         if isinstance(told, Response):
             return told
         return Response(orjson.dumps(told), media_type="application/json")
 
 
-async def _admit(request: Request, shop: Shop, scope: keys.Scope) -> None:
-    sent, host = request.headers.get("authorization"), request.headers.get("host", "")
-    if not shop.keys.quick(sent, host, scope):
-        await run_in_threadpool(shop.keys.check, sent, host, scope)
+def _late(sent: Sent, seconds: float) -> Problem:
+    if sent.waits:
+        return Problem("slow", f"The body did not come within {seconds:g} seconds: send it again.")
+    return Problem("timeout", f"No answer within {seconds:g} s: try again.", retry=1)
+
+
+async def _admit(sent: Sent, shop: Shop, scope: keys.Scope) -> None:
+    authorization, host = sent.header("authorization"), sent.header("host") or ""
+    if not shop.keys.quick(authorization, host, scope):
+        await run_in_threadpool(shop.keys.check, authorization, host, scope)
 
 
 def _name(name: str, value: str) -> str:
