@@ -87,6 +87,20 @@ def test_a_key_taken_away_stops_counting(tmp_path: Path, monkeypatch: pytest.Mon
     store.close()
 
 
+def test_of_many_who_ask_at_once_one_reads_the_keys_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("firstlight.serve.keys.time.monotonic", lambda: now[0])
+    store = Store.open(str(tmp_path / "shop.db"))
+    keys, sent = Keys(store, loopback=True), f"Bearer {store.add_key('a', ['serve'])}"
+    keys.check(sent, "127.0.0.1", "serve")
+    assert [keys.quick(sent, "127.0.0.1", "serve") for _ in range(3)] == [False, True, True]
+    now[0] += 1.1
+    assert [keys.quick(sent, "127.0.0.1", "serve") for _ in range(3)] == [False, True, True]
+    now[0] += 1.0  # whoever was to read them never did
+    assert [keys.quick(sent, "127.0.0.1", "serve") for _ in range(3)] == [False, False, False]
+    store.close()
+
+
 def test_without_keys_only_this_machine_is_answered(own: Site, tmp_path: Path) -> None:
     for host in ("127.0.0.1", "localhost:8321", "[::1]:8321"):
         assert own.ask("POST", "/v1/recommend", {}, headers={"host": host}).status_code == 200

@@ -14,8 +14,9 @@ from firstlight.store import Key, Store
 
 Scope = Literal["serve", "ingest", "admin"]
 SCOPES: tuple[Scope, ...] = ("serve", "ingest", "admin")
-FRESH = 1.0
-"""Seconds after which the keys are read again, so that one taken away stops counting."""
+FRESH, OLD = 1.0, 2.0
+"""Seconds after which one request reads the keys again for all, so that one taken away stops counting; and after which
+nobody is answered before that is done."""
 
 
 class Keys:
@@ -27,17 +28,12 @@ class Keys:
     def __init__(self, store: Store, loopback: bool) -> None:
         self._store, self._loopback = store, loopback
         self._keys: Sequence[Key] = ()
-        self._read_at = float("-inf")
+        self._read_at = self._begun_at = float("-inf")
         self._lock = threading.Lock()
 
-    @property
-    def stale(self) -> bool:
-        """Whether ``check`` would wait for the store."""
-        return time.monotonic() - self._read_at > FRESH
-
     def quick(self, authorization: str | None, host: str, scope: Scope) -> bool:
-        """``check`` without the store: False where that has to be asked."""
-        return not self.stale and (not self._keys or self._allowed(authorization, scope)) and self._here(host)
+        """``check`` without the store: False where that has to be asked. For one thread."""
+        return self._fresh() and (not self._keys or self._allowed(authorization, scope)) and self._here(host)
 
     def check(self, authorization: str | None, host: str, scope: Scope) -> None:
         """Raise Problem unless who sends this ``Authorization`` header may do what the scope covers.
@@ -50,6 +46,13 @@ class Keys:
             self._check_open(host)
         elif not self._allowed(authorization, scope):
             self._refuse(authorization, scope)
+
+    def _fresh(self) -> bool:
+        now = time.monotonic()
+        if now - self._begun_at > FRESH:  # all who ask at this moment would ask the store, one after the other
+            self._begun_at = now
+            return False
+        return now - self._read_at <= OLD
 
     def _here(self, host: str) -> bool:
         return bool(self._keys) or (self._loopback and _name(host) in LOOPBACK)
