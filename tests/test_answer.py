@@ -232,7 +232,7 @@ def test_an_empty_catalogue_gives_an_empty_list_that_says_so() -> None:
         items=model.items.clear() if model.items is not None else None,
     )
     found = answer(Served.of(empty, "v0"), [Ask(), Ask(clicks("i001"))])
-    assert [one.items for one in found] == [(), ()]
+    assert [len(one.items) for one in found] == [0, 0]
     assert found[0].note == "The catalogue is empty: put items or train on a data set."
 
 
@@ -285,7 +285,7 @@ def test_popularity_of_a_category_follows_what_was_liked() -> None:
     told = clicks("i001")
     found = answer(shop(), [Ask(told, strategy="category-popular", n=150)])[0]
     inside = [item for item in found.items if category_of(shop(), item.item_id) == category_of(shop(), "i001")]
-    assert found.items[: len(inside)] == inside
+    assert list(found.items[: len(inside)]) == inside
     likes = [float(shop().liked[item.place]) for item in inside]
     assert likes == sorted(likes, reverse=True)
     nobody = answer(shop(), [Ask(strategy=name, n=150) for name in ("category-popular", "popular")])

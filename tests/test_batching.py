@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from firstlight.serve.asking import Answer, Ask
+from firstlight.serve.asking import Answer, Ask, Listing
 from firstlight.serve.batching import Batcher, Full
 
 Queue = Batcher[Ask, Answer]
@@ -27,7 +27,7 @@ class Work:
         assert self.gate.wait(10)
         if any(ask.n < 0 for ask in asks):
             raise ValueError(f"{min(ask.n for ask in asks)} is negative")
-        return [Answer((), 0, note=str(ask.n)) for ask in asks]
+        return [Answer(Listing(), 0, note=str(ask.n)) for ask in asks]
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from firstlight.evaluate.ranking import rank
 from firstlight.evaluate.tuning import measure
 from firstlight.learners.base import Prior
 from firstlight.learners.popular import Popular
-from firstlight.ranking import largest
+from firstlight.ranking import keys_of, largest
 from firstlight.tasks import Corpus
 
 
@@ -120,3 +120,9 @@ def test_the_largest_of_a_row_are_those_that_sorting_finds(width: int, kinds: in
     assert torch.equal(values, scores.sort(1, descending=True).values[:, :12])
     assert torch.equal(scores.gather(1, items), values)
     assert all(len(row.unique()) == 12 for row in items)
+
+
+def test_the_number_of_a_name_is_the_same_on_every_machine() -> None:
+    digests = [-6488803333072012659, -5426141060434712860, 2023616655886891503]  # as `b2sum -l 64` finds them
+    assert keys_of(["ann", "", "ćma"]).tolist() == digests
+    assert keys_of([]).shape == (0,)

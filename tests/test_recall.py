@@ -1,5 +1,6 @@
 """Recall: the answer of a moment ago where nothing has changed, a new one wherever anything has."""
 
+import gc
 from dataclasses import fields, replace
 from datetime import timedelta
 from typing import Any
@@ -51,6 +52,15 @@ def test_who_asks_again_gets_the_same_answer_and_everybody_their_own() -> None:
     assert [bool(one.seconds) for one in second] == [place == 5 for place in range(13)]
     assert [one.items for one in second[:5] + second[6:]] == [one.items for one in first]
     assert second[5].items == answer(shop(), [more[5]])[0].items
+
+
+def test_what_is_remembered_gives_the_collector_of_garbage_little_to_look_at() -> None:
+    recall, wanted = Recall(), asks(50, n=100)
+    gc.collect()
+    before = len(gc.get_objects())
+    recall.answers(shop(), wanted)
+    gc.collect()
+    assert len(gc.get_objects()) - before < 10 * len(wanted)  # and not one for each of 5,000 items
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Ask) if field.name != "draw"])

@@ -1,5 +1,9 @@
 """From scores to ranked lists: without what the person already has, equal scores in random order."""
 
+from collections.abc import Iterable
+from hashlib import blake2b
+
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
@@ -48,6 +52,12 @@ def top(
     values, items = _best(allowed, values, items, n, keys, seed)
     lists = _in_order(values, items, keys, seed).masked_fill(values.isneginf(), -1)
     return pad(lists, (0, n - lists.shape[1]), value=-1)
+
+
+def keys_of(names: Iterable[str]) -> Tensor:
+    """(T,) int64: a number that names each of the people, the same on every machine."""
+    digests = b"".join(blake2b(name.encode(), digest_size=8).digest() for name in names)
+    return torch.from_numpy(np.frombuffer(digests, "<i8").astype(np.int64))
 
 
 def _clear(scores: Tensor, n: int, support: Support) -> tuple[Tensor, Tensor] | None:

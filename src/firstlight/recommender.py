@@ -20,7 +20,7 @@ from firstlight.learners import DEFAULT, make
 from firstlight.learners.base import Learner, Prior
 from firstlight.learners.item_knn import ItemKnn
 from firstlight.learners.popular import Popular
-from firstlight.ranking import chunk_size, top
+from firstlight.ranking import chunk_size, keys_of, top
 from firstlight.settings import Feedback
 from firstlight.tasks import Corpus
 
@@ -191,8 +191,7 @@ class Recommender:
         scores = self.learner.adapt(self.prior, support).scores()
         allowed = scores.clone()
         allowed[self._seen(events, names)] = -torch.inf
-        keys = torch.from_numpy(names.hash(seed).to_numpy().view(np.int64).copy())
-        lists = top(allowed, n, eligible=eligible, seed=seed, keys=keys)
+        lists = top(allowed, n, eligible=eligible, seed=seed, keys=keys_of(names))
         rows, places = (lists >= 0).nonzero(as_tuple=True)
         items = lists[rows, places]
         ranked = {

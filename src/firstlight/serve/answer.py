@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import polars as pl
 
 from firstlight.explore import POOL, explored
-from firstlight.serve.asking import Answer, Ask, Listed, Reason
+from firstlight.serve.asking import Answer, Ask, Listing, Reason
 from firstlight.serve.candidates import Candidates, Floats, Places, ranked
 from firstlight.serve.fields import Mask
 from firstlight.serve.laps import Laps
@@ -40,7 +39,7 @@ def answer(served: Served, asks: Sequence[Ask]) -> list[Answer]:
     What fails is answered by something simpler, and the answer says so; an empty list says why it is empty.
     """
     if not len(served):
-        return [Answer((), 0, note="The catalogue is empty: put items or train on a data set.") for _ in asks]
+        return [Answer(Listing(), 0, note="The catalogue is empty: put items or train on a data set.") for _ in asks]
     if not asks:
         return []
     laps = Laps()
@@ -63,27 +62,33 @@ def arranged(served: Served, ask: Ask, pool: Places, scores: Floats, n: int, out
     if ask.outside or ask.diversity:
         likeness = Likeness.of(served, pool) if ask.diversity else None
         pool = pool[reranked(scores, n, outside, ask.outside, ask.diversity, likeness)]
-    key = int(pl.Series([ask.key]).hash(ask.draw)[0]) if ask.explore else 0
-    return Shown(*explored(pool.tolist(), n, ask.explore, np.random.default_rng(key)))
+    if not ask.explore:
+        chosen = pool[:n].tolist()
+        return Shown(chosen, [1.0] * len(chosen), [False] * len(chosen))
+    chance = np.random.default_rng([ask.draw, *ask.key.encode()])
+    return Shown(*explored(pool.tolist(), n, ask.explore, chance))
 
 
-def listed_of(served: Served, found: Candidates, row: int, shown: Shown) -> list[Listed]:
+def listed_of(served: Served, found: Candidates, row: int, shown: Shown) -> Listing:
     """What is shown to one who asks, as it is answered; with reasons where they are asked for."""
     used, scores = found.scored.used[row], found.scored.scores[row]
     places = list(shown.places)
-    why: Sequence[tuple[Reason, ...]] = [()] * len(places)
+    why: Sequence[Sequence[Reason]] = [()] * len(places)
     if found.asks[row].explain:
         events, support = found.history.events[row], found.history.support.rows(slice(row, row + 1))
         why = reasons(served, used, support.first(len(events)), events, scores, places)
-    cold = (served.liked[places] == 0).tolist()
-    rows = zip(places, scores.numpy()[places].tolist(), shown.propensities, shown.by_chance, cold, why, strict=True)
-    return [
-        Listed(served.ids[place], place, score, propensity, "explored" if chance else used, new, reason)
-        for place, score, propensity, chance, new, reason in rows
-    ]
+    return Listing(
+        tuple(served.ids[place] for place in places),
+        tuple(places),
+        tuple(scores.numpy()[places].tolist()),
+        tuple(shown.propensities),
+        tuple("explored" if chance else used for chance in shown.by_chance),
+        tuple((served.liked[places] == 0).tolist()),
+        tuple(why),
+    )
 
 
-def about(served: Served, found: Candidates, row: int, items: Sequence[Listed], seconds: Mapping[str, float]) -> Answer:
+def about(served: Served, found: Candidates, row: int, items: Listing, seconds: Mapping[str, float]) -> Answer:
     """What the items of one who asks rest on."""
     used, why = found.scored.used[row], found.scored.why[row]
     liked = found.liked[row]

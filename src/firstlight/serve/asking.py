@@ -1,9 +1,9 @@
 """What is asked for one person, and what is answered: plain values, without HTTP and without tensors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self, overload
 
 from firstlight.store import Event
 
@@ -78,7 +78,10 @@ class Reason:
     target: str | None = None
 
 
-class Listed(NamedTuple):  # Made by the hundred for an answer, in a third of the time of a frozen dataclass.
+Source = Literal["adapted", "explored", "item-knn", "category-popular", "popular"]
+
+
+class Listed(NamedTuple):
     """An item of a list.
 
     place: its position in the catalogue. propensity: with which probability it was shown here, given the places
@@ -89,12 +92,50 @@ class Listed(NamedTuple):  # Made by the hundred for an answer, in a third of th
     place: int
     score: float
     propensity: float
-    source: Literal["adapted", "explored", "item-knn", "category-popular", "popular"]
+    source: Source
     cold: bool
-    reasons: Sequence[Reason] = ()
+    reasons: Sequence[Reason]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Listing(Sequence[Listed]):
+    """The items of a list, the best first: a column for each thing that `Listed` says of them.
+
+    Many lists are kept. In columns they are a few objects each, where one an item would let the collector of garbage
+    stop everything for a twentieth of a second.
+    """
+
+    item_ids: tuple[str, ...] = ()
+    places: tuple[int, ...] = ()
+    scores: tuple[float, ...] = ()
+    propensities: tuple[float, ...] = ()
+    sources: tuple[Source, ...] = ()
+    cold: tuple[bool, ...] = ()
+    reasons: tuple[Sequence[Reason], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.item_ids)
+
+    def __iter__(self) -> Iterator[Listed]:
+        return map(Listed._make, zip(*self.columns, strict=True))
+
+    @overload
+    def __getitem__(self, which: int) -> Listed: ...
+
+    @overload
+    def __getitem__(self, which: slice) -> Self: ...
+
+    def __getitem__(self, which: int | slice) -> Listed | Self:
+        found: Any = [column[which] for column in self.columns]
+        return type(self)(*found) if isinstance(which, slice) else Listed._make(found)
+
+    @property
+    def columns(self) -> Sequence[tuple[Any, ...]]:
+        """All of them, as the fields of `Listed` are."""
+        return self.item_ids, self.places, self.scores, self.propensities, self.sources, self.cold, self.reasons
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """A list and what it rests on.
 
@@ -105,7 +146,7 @@ class Answer:
     written: the list as it is sent, once it has been written; an answer that is recalled is not written again.
     """
 
-    items: Sequence[Listed]
+    items: Listing
     liked: int
     fallback: Strategy | None = None
     note: str | None = None
@@ -120,7 +161,7 @@ class Shelf:
     category: str
     domain: str | None
     score: float
-    items: Sequence[Listed]
+    items: Listing
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 import torch
 from numpy.typing import NDArray
 
-from firstlight.ranking import top
+from firstlight.ranking import keys_of, top
 from firstlight.serve.asking import Ask
 from firstlight.serve.fields import Mask
 from firstlight.serve.filters import mask
@@ -72,8 +71,7 @@ def ranked(allowed: Floats, asks: Sequence[Ask], depths: Sequence[int]) -> list[
     for row, (ask, depth) in enumerate(zip(asks, depths, strict=True)):
         groups.setdefault((min(depth, allowed.shape[1]), ask.seed), []).append(row)
     for (depth, seed), rows in groups.items():
-        names = pl.Series([asks[row].key for row in rows], dtype=pl.String)
-        keys = torch.from_numpy(names.hash(seed).to_numpy().view(np.int64).copy())
+        keys = keys_of(asks[row].key for row in rows)
         scores = torch.from_numpy(allowed if len(rows) == len(asks) else allowed[rows])
         for row, places in zip(rows, top(scores, depth, seed=seed, keys=keys).numpy(), strict=True):
             found[row] = places[places >= 0]

@@ -59,9 +59,14 @@ class Labels(Field):
     def equal(self, value: Any) -> Mask:
         return np.asarray(self.codes == (-1 if value is None else self.numbers.get(_word(value), -2)))
 
+    @cached_property
+    def words(self) -> list[str | None]:
+        """(N,): the word of each item, for look-ups of one by one."""
+        names = [*self.names, None]
+        return [names[code] for code in self.codes.tolist()]
+
     def at(self, place: int) -> str | None:
-        code = int(self.codes[place])
-        return None if code < 0 else self.names[code]
+        return self.words[place]
 
 
 @dataclass(frozen=True, eq=False)

@@ -57,7 +57,7 @@ class Metrics:
             self._recalled.inc()
         for name, seconds in answer.seconds.items():
             self._stages(name).observe(seconds)
-        cold = sum(item.cold for item in answer.items)
+        cold = sum(answer.items.cold)
         for kind, count in (("all", len(answer.items)), ("cold", cold), ("other_category", elsewhere)):
             self._shown(kind).inc(count)
 

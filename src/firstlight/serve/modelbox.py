@@ -188,7 +188,7 @@ def _try(served: Served) -> None:
     for found in answer(served, asks):
         if found.fallback is not None:
             raise ModelError(f"The model {served.version} fails ({found.note}): train it again.")
-        if not all(math.isfinite(item.score) for item in found.items):
+        if not all(math.isfinite(score) for score in found.items.scores):
             raise ModelError(f"The model {served.version} has scores that are not finite numbers: train it again.")
 
 

@@ -48,7 +48,7 @@ class Recall:
 
     def _keep(self, key: bytes | None, one: Answer) -> None:
         # What a fallback answered may be answered in full the next time; reasons name events that the key does not.
-        if key is None or key in self._kept or one.fallback is not None or any(item.reasons for item in one.items):
+        if key is None or key in self._kept or one.fallback is not None or any(one.items.reasons):
             return
         self._kept[key] = replace(one, seconds={})
         self._taken += 1 + len(one.items)

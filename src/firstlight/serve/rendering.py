@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from firstlight.serve.asking import Answer, Listed, Reason, stage
+from firstlight.serve.asking import Answer, Listing, Reason, stage
 from firstlight.serve.confidence import Levels
 from firstlight.serve.served import Served
 from firstlight.store import Event
@@ -18,26 +18,26 @@ def written(served: Served, answer: Answer) -> orjson.Fragment:
     return orjson.Fragment(answer.written[0])
 
 
-def items(served: Served, listed: Sequence[Listed]) -> list[dict[str, Any]]:
+def items(served: Served, listed: Listing) -> list[dict[str, Any]]:
     """A list as it is sent."""
-    return [item(served, one, rank) for rank, one in enumerate(listed, 1)]
+    return [item(served, one, rank) for rank, one in enumerate(zip(*listed.columns, strict=True), 1)]
 
 
-def item(served: Served, one: Listed, rank: int | None) -> dict[str, Any]:
-    """An item of a list."""
-    place = one.place
+def item(served: Served, one: tuple[Any, ...], rank: int | None) -> dict[str, Any]:
+    """An item of a list: a `Listed`, or as much in a plain tuple, which takes less time to make."""
+    item_id, place, score, propensity, source, cold, why = one
     return {
-        "item_id": one.item_id,
+        "item_id": item_id,
         "rank": rank,
-        "score": one.score,
+        "score": score,
         "title": served.titles[place],
-        "domain": served.domain.at(place),
-        "category": served.category.at(place),
+        "domain": served.domain.words[place],
+        "category": served.category.words[place],
         "price": served.prices[place],
-        "propensity": one.propensity,
-        "source": one.source,
-        "cold": one.cold,
-        "reasons": [reason(served, each) for each in one.reasons] if one.reasons else [],
+        "propensity": propensity,
+        "source": source,
+        "cold": cold,
+        "reasons": [reason(served, each) for each in why],
     }
 
 
@@ -61,7 +61,7 @@ def cold_start(served: Served, answer: Answer, levels: Levels) -> dict[str, Any]
         "stage": stage(answer.liked),
         "confidence": levels.at(learner, answer.liked),
         "fallback": answer.fallback,
-        "cold_items": sum(one.cold for one in answer.items),
+        "cold_items": sum(answer.items.cold),
     }
 
 

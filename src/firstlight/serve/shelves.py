@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firstlight.serve.answer import Shown, about, answer, arranged, depth, listed_of
-from firstlight.serve.asking import Ask, Listed, Shelf, Shelves
+from firstlight.serve.asking import Ask, Listing, Shelf, Shelves
 from firstlight.serve.candidates import Candidates, Floats, Places
 from firstlight.serve.laps import Laps
 from firstlight.serve.rerank import reranked
@@ -48,11 +48,11 @@ def by_category(category: NDArray[np.int32], scores: Floats, most: int) -> list[
     return [part[:most] for part in np.split(order, starts[1:])] if len(order) else []
 
 
-def _cut(items: list[Listed], sizes: list[int]) -> list[list[Listed]]:
+def _cut(items: Listing, sizes: list[int]) -> list[Listing]:
     ends = np.cumsum(sizes, dtype=int).tolist()
     return [items[end - size : end] for size, end in zip(sizes, ends, strict=True)]
 
 
-def _shelf(served: Served, items: list[Listed], score: float) -> Shelf:
-    first = items[0].place
+def _shelf(served: Served, items: Listing, score: float) -> Shelf:
+    first = items.places[0]
     return Shelf(str(served.category.at(first)), served.domain.at(first), score, items)

@@ -134,7 +134,8 @@ class Shop:
         return told
 
     def _show(self, question: Question, told: Told) -> None:
-        items = [(item.item_id, item.propensity, item.source) for item in told.answer.items]
+        listed = told.answer.items
+        items = list(zip(listed.item_ids, listed.propensities, listed.sources, strict=True))
         shown = Impression(question.request_id, question.user_id, items, told.served.version, question.scenario, now())
         self.journal.add(shown)
         self.metrics.listed(told.answer, elsewhere(told))
@@ -152,6 +153,6 @@ def elsewhere(told: Told) -> int:
     """How many listed items are of categories that the person's events do not touch; 0 for a person without events."""
     if not told.ask.events:
         return 0
-    codes, place = told.served.category.codes, told.served.place
-    touched = {int(codes[place[event.item_id]]) for event in told.ask.events if event.item_id in place}
-    return sum(int(codes[item.place]) not in touched for item in told.answer.items)
+    words, known = told.served.category.words, told.served.place
+    touched = {words[known[event.item_id]] for event in told.ask.events if event.item_id in known}
+    return sum(words[place] not in touched for place in told.answer.items.places)

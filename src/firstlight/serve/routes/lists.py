@@ -7,7 +7,7 @@ from typing import Any
 
 from firstlight.serve import rendering
 from firstlight.serve.answer import answer
-from firstlight.serve.asking import Answer, Ask, Listed, Shelves
+from firstlight.serve.asking import Answer, Ask, Listed, Listing, Shelves
 from firstlight.serve.calls import Call
 from firstlight.serve.problems import Problem
 from firstlight.serve.questions import Question, like, of_listing, of_person
@@ -89,7 +89,7 @@ def _shelves(body: CategoriesBody, served: Served, ask: Ask) -> tuple[Told, Shel
     return Told(found.answer, ask, served), found
 
 
-Explained = tuple[Listed | None, float | None, Sequence[Listed] | None]
+Explained = tuple[Listed | None, float | None, Listing | None]
 
 
 def _explained(body: ExplainBody, served: Served, ask: Ask) -> tuple[Told, Explained]:
