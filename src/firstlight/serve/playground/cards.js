@@ -4,6 +4,7 @@ import { h, icon } from "./dom.js";
 import { picture } from "./pictures.js";
 
 const ACTIONS = ["favourite", "cart", "purchase"];
+const formats = new Map();
 
 /** A card of an item. does: { act(type, item), why(item) }. key: what it is recognised by when the page changes. */
 export function card(item, key, words, does) {
@@ -39,7 +40,15 @@ export function movement(place, was, words) {
 /** A price as the page's language writes numbers. */
 export function priced(price, language, words) {
   if (price === null || price === undefined) return "";
-  return price === 0 ? words.free : price.toLocaleString(language, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+  return price === 0 ? words.free : numbers(language).format(price);
+}
+
+/** Made once a language: to make it for each price takes a hundred times as long as to write one. */
+function numbers(language) {
+  if (!formats.has(language)) {
+    formats.set(language, new Intl.NumberFormat(language, { minimumFractionDigits: 2, maximumFractionDigits: 2 }));
+  }
+  return formats.get(language);
 }
 
 function flags(item, place, was, words) {
