@@ -58,22 +58,25 @@ def main() -> None:
     options.add_argument("model", type=Path)
     options.add_argument("--clicks", type=int, default=40)
     chosen = options.parse_args()
-    with tempfile.TemporaryDirectory() as folder, Server.of(chosen.model, f"{folder}/click.db") as server:
-        with sync_playwright() as driver:
-            browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            page = browser.new_page(viewport={"width": 1360, "height": 900})
-            page.goto(f"http://{HOST}:{server.port}/playground/")
-            page.wait_for_selector(f"{READY} .card")
-            page.evaluate(WATCH)
-            shelves = page.locator("#lists > *").count()
-            taken = []
-            for number in range(chosen.clicks):
-                taken.append(clicked(page, number % 3, 1 + number % 2))
-                if number % FORGET == FORGET - 1:
-                    page.locator("#clear").click()
-                    page.wait_for_timeout(900)
-            cards = page.locator(".card").count()
-            browser.close()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Server.of(chosen.model, f"{folder}/click.db") as server,
+        sync_playwright() as driver,
+    ):
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1360, "height": 900})
+        page.goto(f"http://{HOST}:{server.port}/playground/")
+        page.wait_for_selector(f"{READY} .card")
+        page.evaluate(WATCH)
+        shelves = page.locator("#lists > *").count()
+        taken = []
+        for number in range(chosen.clicks):
+            taken.append(clicked(page, number % 3, 1 + number % 2))
+            if number % FORGET == FORGET - 1:
+                page.locator("#clear").click()
+                page.wait_for_timeout(900)
+        cards = page.locator(".card").count()
+        browser.close()
     print(f"{chosen.clicks} clicks on {shelves} shelves with {cards} cards")
     print(told("painted", [whole for whole, _ in taken]))
     print(told("of which the server", [part for _, part in taken]))
