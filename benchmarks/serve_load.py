@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
-from serving import FIRSTLIGHT, HOST, Connection, Reply, Server, free_port, item_ids, pin, request
+from serving import FIRSTLIGHT, Connection, Reply, Server, free_port, item_ids, pin, request
 
 ITEMS, MOST_EVENTS, SHOWN = 50_000, 30, 20
 REGULARS = 1_000
@@ -106,21 +106,7 @@ def simulated(folder: Path) -> Path:
 
 def bare(port: int, workers: int) -> list[str]:
     """The command of the bare server."""
-    here = str(Path(__file__).parent)
-    quiet = ["--no-access-log", "--log-level", "warning", "--workers", str(workers)]
-    return [
-        sys.executable,
-        "-m",
-        "uvicorn",
-        "bare_route:app",
-        "--app-dir",
-        here,
-        "--port",
-        str(port),
-        "--host",
-        HOST,
-        *quiet,
-    ]
+    return [sys.executable, str(Path(__file__).with_name("bare_route.py")), str(port), str(workers)]
 
 
 def measure(model: Path, chosen: argparse.Namespace, scratch: Path) -> None:

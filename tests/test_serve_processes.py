@@ -2,6 +2,7 @@
 
 import json
 import socket
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,17 @@ def test_one_address_with_two_processes(tmp_path: Path) -> None:
         said = "".join(introduction) + served.stop()
     assert "http://127.0.0.1" in said and "/playground/" in said and "no API keys" in said
     assert "Traceback" not in said and '"request"' not in said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the kernel's table of sockets")
+def test_each_of_two_processes_listens_by_itself(tmp_path: Path) -> None:
+    with Process(models(), str(tmp_path / "shop.db"), "--workers", "2", "--log", "quiet") as served:
+        place, until, sockets = f":{served.ready().port:04X}", time.monotonic() + 30, 0
+        while sockets < 2 and time.monotonic() < until:
+            rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+            sockets = sum(row[1].endswith(place) and row[3] == "0A" for row in rows)
+            time.sleep(0.1)
+    assert sockets == 2, "the kernel deals connections out to sockets, not to processes"
 
 
 def test_keys_from_the_command_line(tmp_path: Path) -> None:

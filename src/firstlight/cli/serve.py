@@ -114,18 +114,18 @@ def _introduce(settings: "ServeSettings", workers: int) -> None:
 
 
 def _run(settings: "ServeSettings", workers: int) -> None:
-    import uvicorn
+    from firstlight.serve import workers as processes
 
     with TemporaryDirectory(prefix="firstlight-") as counts:
         if workers > 1:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = counts
         settings.to_environment()
-        uvicorn.run(
+        processes.run(
             "firstlight.serve.app:serving",
+            settings.host,
+            settings.port,
+            workers,
             factory=True,
-            host=settings.host,
-            port=settings.port,
-            workers=workers,
             log_config=None,
             access_log=False,
             server_header=False,
