@@ -32,6 +32,8 @@ Log = Annotated[
 
 ENDING = 10
 """Seconds that requests under way get to end."""
+ALONE, BESIDE_OTHERS = 16, 14
+"""How many lists a process takes on at once: of several each gets a part of the clients, now more and now fewer."""
 
 
 def serve(
@@ -60,6 +62,7 @@ def serve(
         report=None if report is None else report.resolve(),
         threads=threads or _share(workers),
         log=log or ("quiet" if sys.stderr.isatty() else "json"),
+        together=ALONE if workers == 1 else BESIDE_OTHERS,
     )
     _check(settings)
     _introduce(settings, workers)

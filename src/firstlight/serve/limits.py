@@ -10,7 +10,7 @@ from firstlight.serve.problems import Problem
 
 T = TypeVar("T")
 RETRY = 1
-PAUSE = 0.05
+PAUSE = 0.1
 """Seconds until a list is refused: who asks again at once must not take the time of those who are answered."""
 
 
