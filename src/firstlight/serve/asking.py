@@ -101,8 +101,8 @@ class Listed(NamedTuple):
 class Listing(Sequence[Listed]):
     """The items of a list, the best first: a column for each thing that `Listed` says of them.
 
-    Many lists are kept. In columns they are a few objects each, where one an item would let the collector of garbage
-    stop everything for a twentieth of a second.
+    Many lists are kept. In columns they are a few objects each; with one an item the collector of garbage would stop
+    everything again and again to go through them all.
     """
 
     item_ids: tuple[str, ...] = ()

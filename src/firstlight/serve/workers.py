@@ -31,7 +31,6 @@ class Workers(Multiprocess):
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         found.bind(address)
-        found.set_inheritable(True)
         return [found]
 
     @sockets.setter

@@ -43,7 +43,7 @@ export function priced(price, language, words) {
   return price === 0 ? words.free : numbers(language).format(price);
 }
 
-/** Made once a language: to make it for each price takes a hundred times as long as to write one. */
+/** Made once a language: to make it takes far longer than to write a price. */
 function numbers(language) {
   if (!formats.has(language)) {
     formats.set(language, new Intl.NumberFormat(language, { minimumFractionDigits: 2, maximumFractionDigits: 2 }));
